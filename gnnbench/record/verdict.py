@@ -1,0 +1,79 @@
+"""What a run amounts to: the exit code, the headline, and what to look at first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gnnbench.record.outcome import ExitCode, Outcome, RunState
+from gnnbench.record.result import Result
+from gnnbench.record.run import Run
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The answer to "is it good?", the same in terminal, report, summary and exit code."""
+
+    exit_code: ExitCode
+    headline: str
+    """One sentence that starts with the answer."""
+    findings: tuple[Result, ...]
+    """Checks that failed or could not judge, worst first: unmet requirements, failures, inconclusive."""
+
+    @property
+    def good(self) -> bool:
+        """Whether everything that had to be judged was, and was found right."""
+        return self.exit_code is ExitCode.GOOD
+
+
+def verdict(run: Run) -> Verdict:
+    """Judge a finished, interrupted or still running run from its results alone."""
+    failed = run.with_outcome(Outcome.FAILED)
+    unmet = tuple(r for r in failed if r.finding is not None and r.finding.required)
+    plain = tuple(r for r in failed if r not in unmet)
+    unclear = run.with_outcome(Outcome.INCONCLUSIVE)
+    findings = (*unmet, *plain, *unclear)
+    judged = sum(result.judged for result in run.results)
+    if run.state is not RunState.COMPLETE:
+        return _ended_early(run, findings, judged)
+    if unmet:
+        lacking = ", ".join(dict.fromkeys(r.finding.needs for r in unmet if r.finding and r.finding.needs))
+        also = f"; {_checks(len(plain))} failed besides" if plain else ""
+        return Verdict(
+            ExitCode.CONTRACT_UNMET,
+            f"NOT GOOD: required but absent: {lacking} ({_checks(len(unmet))}){also}",
+            findings,
+        )
+    if plain:
+        also = f", {len(unclear)} could not judge" if unclear else ""
+        return Verdict(
+            ExitCode.CHECK_FAILED, f"NOT GOOD: {len(plain)} of {_checks(judged)} failed{also}", findings
+        )
+    if not run.results:
+        return Verdict(ExitCode.NO_CHECKS, "NOTHING JUDGED: the selection left no check to run", findings)
+    if unclear or not judged:
+        reason = f"{_checks(len(unclear))} could not judge" if unclear else "no check applied here"
+        return Verdict(
+            ExitCode.INCONCLUSIVE, f"INCONCLUSIVE: {reason}; {judged} passed, none failed", findings
+        )
+    return Verdict(ExitCode.GOOD, f"GOOD: {_checks(judged)} passed, none failed", findings)
+
+
+def _ended_early(run: Run, findings: tuple[Result, ...], judged: int) -> Verdict:
+    code = ExitCode(run.exit_code) if run.exit_code in set(ExitCode) else None
+    words = {
+        RunState.RUNNING: "STILL RUNNING, or killed",
+        RunState.INTERRUPTED: "INTERRUPTED",
+        RunState.CRASHED: "CRASHED",
+    }[run.state]
+    fallback = ExitCode.INTERNAL_ERROR if run.state is RunState.CRASHED else ExitCode.INTERRUPTED
+    why = f" by {run.ended_by}" if run.ended_by else ""
+    failed = sum(result.outcome is Outcome.FAILED for result in findings)
+    return Verdict(
+        code if code not in (None, ExitCode.GOOD) else fallback,
+        f"{words}{why}: {judged} of {_checks(run.collected)} judged, {failed} failed",
+        findings,
+    )
+
+
+def _checks(count: int) -> str:
+    return f"{count} check" if count == 1 else f"{count} checks"
