@@ -1,0 +1,31 @@
+"""The GCN of Kipf & Welling (2017): one backend a file, the registry, and the model built from them."""
+
+from gnnbench.reference.coo import CooBackend
+from gnnbench.reference.csr import CsrBackend
+from gnnbench.reference.dense import DenseBackend
+from gnnbench.reference.index_add import IndexAddBackend
+from gnnbench.reference.protocol import Backend, Layer, UnsupportedByBackend
+from gnnbench.reference.registry import (
+    ENTRY_POINT_GROUP,
+    BrokenBackend,
+    backend,
+    backends,
+    register_backend,
+    unregister_backend,
+)
+
+for _backend in (DenseBackend(), CooBackend(), CsrBackend(), IndexAddBackend()):
+    register_backend(_backend)
+del _backend
+
+__all__ = [
+    "ENTRY_POINT_GROUP",
+    "Backend",
+    "BrokenBackend",
+    "Layer",
+    "UnsupportedByBackend",
+    "backend",
+    "backends",
+    "register_backend",
+    "unregister_backend",
+]

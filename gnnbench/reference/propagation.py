@@ -1,0 +1,116 @@
+"""The propagation matrix Â = D̃^-1/2 Ã D̃^-1/2 of a graph, in the layouts backends multiply with."""
+
+from __future__ import annotations
+
+import warnings
+
+import torch
+from torch import Tensor
+
+from gnnbench.graphs import Graph, SelfLoops
+from gnnbench.reference.protocol import UnsupportedByBackend
+
+
+def normalised_edges(
+    graph: Graph, *, device: torch.device, dtype: torch.dtype, self_loops: SelfLoops
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The entries of Â as `(target, source, value)`, each `[E + loops]`, in the graph's order, duplicates apart.
+
+    `value = d[target]^-1/2 · w · d[source]^-1/2` with d the weighted in-degree, self-loops included (Kipf & Welling
+    2017, eq. 2). A node of degree 0, possible without self-loops only, gives and receives nothing.
+
+    Degrees and values are computed in float64 and rounded once to `dtype`: sums of weights in a 16-bit format stop
+    growing at 256 (bfloat16) or 2048 (float16), and the one rounding keeps backends comparable in every dtype.
+
+    Raises:
+        ValueError: where negative weights make a degree negative, naming the node.
+    """
+    with torch.no_grad():
+        looped = graph.to(device).with_self_loops(self_loops)
+        degree = looped.in_degree(torch.float64)
+        negative = (degree < 0).nonzero()
+        if len(negative):
+            node = int(negative[0])
+            raise ValueError(
+                f"node {node} has the weighted in-degree {float(degree[node])}: the symmetric normalisation takes "
+                f"its square root and needs 0 or more"
+            )
+        # Division and square root are correctly rounded by IEEE 754; pow and rsqrt promise less.
+        scale = torch.where(degree > 0, 1.0 / degree.sqrt(), torch.zeros_like(degree))
+        value = looped.weights(torch.float64) * scale[looped.target] * scale[looped.source]
+        return looped.target, looped.source, value.to(dtype)
+
+
+def propagation_coo(
+    graph: Graph, *, device: torch.device, dtype: torch.dtype, self_loops: SelfLoops
+) -> Tensor:
+    """Â `[N, N]` as a coalesced torch.sparse COO tensor; duplicates are added in float64, then rounded to `dtype`."""
+    target, source, value = normalised_edges(graph, device=device, dtype=torch.float64, self_loops=self_loops)
+    matrix = torch.sparse_coo_tensor(
+        torch.stack([target, source]), value, (graph.num_nodes, graph.num_nodes), check_invariants=False
+    ).coalesce()
+    return torch.sparse_coo_tensor(
+        matrix.indices(), matrix.values().to(dtype), matrix.shape, is_coalesced=True, check_invariants=False
+    )
+
+
+def to_csr(matrix: Tensor) -> Tensor:
+    """A coalesced COO `matrix` as CSR, with 32-bit indices where they suffice.
+
+    MKL and cuSPARSE both take 32-bit indices as they are; with 64-bit ones every product moves twice the index bytes,
+    and on a CPU PyTorch converts them again in each call.
+    """
+    with warnings.catch_warnings():
+        # "Sparse CSR tensor support is in beta state", once a process: known, and nothing the user can act on.
+        warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta state")
+        csr = matrix.to_sparse_csr()
+        if max(*matrix.shape, csr.values().shape[0]) >= torch.iinfo(torch.int32).max:
+            return csr
+        return torch.sparse_csr_tensor(
+            csr.crow_indices().to(torch.int32),
+            csr.col_indices().to(torch.int32),
+            csr.values(),
+            matrix.shape,
+            check_invariants=False,
+        )
+
+
+def require_product(matrix: Tensor, *, backend: str, backward: bool = False) -> None:
+    """Multiply once by one dense column, so that what PyTorch lacks here is said at `bind`, with the reason.
+
+    Only "not implemented" and "not compiled in" count as unsupported: any other failure is the image's, and the suites
+    must see it.
+
+    Raises:
+        UnsupportedByBackend: where PyTorch has no such kernel for this layout, dtype and device.
+    """
+    column = torch.zeros(matrix.shape[1], 1, dtype=matrix.dtype, device=matrix.device, requires_grad=backward)
+    try:
+        product = matrix @ column
+        if backward:
+            product.sum().backward()  # type: ignore[no-untyped-call]
+    except (NotImplementedError, RuntimeError) as error:
+        reason = missing_kernel(error)
+        if reason is None:
+            raise
+        layout = str(matrix.layout).removeprefix("torch.")
+        raise UnsupportedByBackend(
+            f"{backend}: PyTorch {torch.__version__} has no {layout} product in {matrix.dtype} on "
+            f"{matrix.device.type}: {reason}"
+        ) from error
+
+
+def missing_kernel(error: Exception) -> str | None:
+    """The first line of `error` where it says that PyTorch has no such kernel, else None."""
+    text = str(error).partition("\n")[0]
+    marks = (
+        "not implemented for",
+        "not implemented",
+        "Could not run",
+        "requires",
+        "without MKL",
+        "not supported",
+    )
+    if isinstance(error, NotImplementedError) or any(mark in text for mark in marks):
+        return text
+    return None
