@@ -14,7 +14,8 @@ from torch import Tensor
 SelfLoops = Literal["add", "add_remaining", "none"]
 SELF_LOOPS: tuple[SelfLoops, ...] = ("add", "add_remaining", "none")
 
-#: Entries looked at together by the passes below, so that their temporaries stay near 100 MB however large the graph.
+#: Entries looked at together by the passes below, so that their temporaries stay near 100 MB however large
+#: the graph.
 _CHUNK = 1 << 23
 
 
@@ -23,8 +24,9 @@ class Graph:
     """A directed multigraph with optional edge weights, in PyTorch Geometric's convention.
 
     Args:
-        edge_index: int64 `[2, E]`, row 0 the source and row 1 the target of each edge. Messages flow source → target,
-            so row i of the adjacency matrix holds the in-edges of node i: `A[target, source] += weight`.
+        edge_index: int64 `[2, E]`, row 0 the source and row 1 the target of each edge. Messages flow
+            source → target, so row i of the adjacency matrix holds the in-edges of node i:
+            `A[target, source] += weight`.
         num_nodes: N. Nodes without any edge, also the last ones, exist because N says so.
         edge_weight: floating point `[E]`, or None where every edge weighs 1. Duplicate edges add up.
 
@@ -80,11 +82,11 @@ class Graph:
 
     @property
     def is_directed(self) -> bool:
-        """Whether the adjacency matrix differs from its transpose, weights included. Sorts copies of the edges.
+        """Whether the adjacency matrix differs from its transpose, weights included. Sorts the edges.
 
         On an undirected graph A in place of its transpose can't be seen, forward or backward.
         """
-        forth, back = self._merged(), self.reversed()._merged()
+        forth, back = _merged(self), _merged(self.reversed())
         return forth.indices().shape != back.indices().shape or not (
             torch.equal(forth.indices(), back.indices()) and torch.equal(forth.values(), back.values())
         )
@@ -103,9 +105,9 @@ class Graph:
     def with_self_loops(self, mode: SelfLoops = "add") -> Graph:
         """The graph with self-loops of weight 1 appended in the order of the nodes.
 
-        `"add"` gives every node one more loop (A + I, the paper's Ã). `"add_remaining"` gives one to the nodes that
-        have none and leaves the loops that are there as they are, so that several loops of a node still add up
-        (PyTorch Geometric keeps only one of them). `"none"` changes nothing.
+        `"add"` gives every node one more loop (A + I, the paper's Ã). `"add_remaining"` gives one to the
+        nodes that have none and leaves the loops that are there as they are, so that several loops of a node
+        still add up (PyTorch Geometric keeps only one of them). `"none"` changes nothing.
 
         Raises:
             ValueError: for any other mode.
@@ -140,14 +142,15 @@ class Graph:
         weight = None if self.edge_weight is None else self.edge_weight.to(device)
         return Graph(self.edge_index.to(device), self.num_nodes, weight)
 
-    def _merged(self) -> Tensor:
-        """The adjacency matrix as coalesced float64 COO."""
-        return torch.sparse_coo_tensor(
-            self.edge_index.flip(0),
-            self.weights(torch.float64).detach(),
-            (self.num_nodes, self.num_nodes),
-            check_invariants=False,
-        ).coalesce()
+
+def _merged(graph: Graph) -> Tensor:
+    """The adjacency matrix as coalesced float64 COO."""
+    return torch.sparse_coo_tensor(
+        graph.edge_index.flip(0),
+        graph.weights(torch.float64).detach(),
+        (graph.num_nodes, graph.num_nodes),
+        check_invariants=False,
+    ).coalesce()
 
 
 def _parts(length: int) -> Iterator[slice]:

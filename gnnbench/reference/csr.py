@@ -1,4 +1,4 @@
-"""The layer through `torch.sparse` in compressed sparse row format: the default, because it is the fastest."""
+"""The layer through `torch.sparse` in compressed sparse row format: the default, for it is the fastest."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class CsrBackend:
     def bind(
         self, graph: Graph, *, device: torch.device, dtype: torch.dtype, self_loops: SelfLoops = "add"
     ) -> AggregatingLayer:
-        """Sort and merge the edges both ways; raises `UnsupportedByBackend` where PyTorch has no such product here."""
+        """Sort and merge the edges both ways; raises `UnsupportedByBackend` where PyTorch has no such product."""
         matrix = propagation_coo(graph, device=device, dtype=dtype, self_loops=self_loops)
         forward, backward = to_csr(matrix), to_csr(matrix.t().coalesce())
         require_product(forward, backend=self.name)

@@ -11,7 +11,7 @@ from gnnbench.reference.propagation import normalised_edges
 
 
 class IndexAddBackend:
-    """`index_select`, a product, `index_add`: edges unsorted and duplicates apart, with a temporary of `[E, C]`."""
+    """`index_select`, a product, `index_add`: edges unsorted, duplicates apart, a temporary of `[E, C]`."""
 
     name = "index_add"
 

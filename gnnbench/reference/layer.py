@@ -13,12 +13,12 @@ Aggregate = Callable[[Tensor], Tensor]
 class AggregatingLayer:
     """`Â x weight + bias` from `aggregate(h) = Â h`.
 
-    The product is taken in the cheaper order: `(Â x) weight` where x is narrower than the result, else `Â (x weight)`.
-    Both are the same sum of products; the error bounds of the equivalence suite cover both.
+    The product is taken in the cheaper order: `(Â x) weight` where x is narrower than the result, else `Â (x
+    weight)`. Both are the same sum of products; the error bounds of the equivalence suite cover both.
 
-    Under autocast the transform runs in the autocast dtype, and the aggregation in the dtype the layer was bound to:
-    sums over thousands of neighbours are what 16-bit formats lose first, and sparse products in them are missing on
-    some devices.
+    Under autocast the transform runs in the autocast dtype, and the aggregation in the dtype the layer was
+    bound to: sums over thousands of neighbours are what 16-bit formats lose first, and sparse products in
+    them are missing on some devices.
     """
 
     def __init__(self, aggregate: Aggregate, *, device: torch.device, dtype: torch.dtype) -> None:

@@ -14,13 +14,15 @@ from gnnbench.reference.protocol import UnsupportedByBackend
 def normalised_edges(
     graph: Graph, *, device: torch.device, dtype: torch.dtype, self_loops: SelfLoops
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The entries of Â as `(target, source, value)`, each `[E + loops]`, in the graph's order, duplicates apart.
+    """The entries of Â as `(target, source, value)`, each `[E + loops]`, in the graph's order, duplicates
+    apart.
 
-    `value = d[target]^-1/2 · w · d[source]^-1/2` with d the weighted in-degree, self-loops included (Kipf & Welling
-    2017, eq. 2). A node of degree 0, possible without self-loops only, gives and receives nothing.
+    `value = d[target]^-1/2 · w · d[source]^-1/2` with d the weighted in-degree, self-loops included (Kipf &
+    Welling 2017, eq. 2). A node of degree 0, possible without self-loops only, gives and receives nothing.
 
-    Degrees and values are computed in float64 and rounded once to `dtype`: sums of weights in a 16-bit format stop
-    growing at 256 (bfloat16) or 2048 (float16), and the one rounding keeps backends comparable in every dtype.
+    Degrees and values are computed in float64 and rounded once to `dtype`: sums of weights in a 16-bit format
+    stop growing at 256 (bfloat16) or 2048 (float16), and the one rounding keeps backends comparable in every
+    dtype.
 
     Raises:
         ValueError: where negative weights make a degree negative, naming the node.
@@ -44,7 +46,7 @@ def normalised_edges(
 def propagation_coo(
     graph: Graph, *, device: torch.device, dtype: torch.dtype, self_loops: SelfLoops
 ) -> Tensor:
-    """Â `[N, N]` as a coalesced torch.sparse COO tensor; duplicates are added in float64, then rounded to `dtype`."""
+    """Â `[N, N]` as a coalesced COO tensor; duplicates are added in float64, then rounded to `dtype`."""
     target, source, value = normalised_edges(graph, device=device, dtype=torch.float64, self_loops=self_loops)
     matrix = torch.sparse_coo_tensor(
         torch.stack([target, source]), value, (graph.num_nodes, graph.num_nodes), check_invariants=False
@@ -57,11 +59,12 @@ def propagation_coo(
 def to_csr(matrix: Tensor) -> Tensor:
     """A coalesced COO `matrix` as CSR, with 32-bit indices where they suffice.
 
-    MKL and cuSPARSE both take 32-bit indices as they are; with 64-bit ones every product moves twice the index bytes,
-    and on a CPU PyTorch converts them again in each call.
+    MKL and cuSPARSE both take 32-bit indices as they are; with 64-bit ones every product moves twice the
+    index bytes, and on a CPU PyTorch converts them again in each call.
     """
     with warnings.catch_warnings():
-        # "Sparse CSR tensor support is in beta state", once a process: known, and nothing the user can act on.
+        # "Sparse CSR tensor support is in beta state", once a process: known, and nothing the user can act
+        # on.
         warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta state")
         csr = matrix.to_sparse_csr()
         if max(*matrix.shape, csr.values().shape[0]) >= torch.iinfo(torch.int32).max:
@@ -78,8 +81,8 @@ def to_csr(matrix: Tensor) -> Tensor:
 def require_product(matrix: Tensor, *, backend: str, backward: bool = False) -> None:
     """Multiply once by one dense column, so that what PyTorch lacks here is said at `bind`, with the reason.
 
-    Only "not implemented" and "not compiled in" count as unsupported: any other failure is the image's, and the suites
-    must see it.
+    Only "not implemented" and "not compiled in" count as unsupported: any other failure is the image's, and
+    the suites must see it.
 
     Raises:
         UnsupportedByBackend: where PyTorch has no such kernel for this layout, dtype and device.

@@ -36,8 +36,9 @@ class Layer(Protocol):
 class Backend(Protocol):
     """One way to compute the layer of Kipf & Welling (2017): `out = D̃^-1/2 Ã D̃^-1/2 X W + b`.
 
-    Row i of Ã gathers the in-edges of node i; D̃ holds the weighted in-degrees, self-loops included. A backend may have
-    an attribute `tier` (`"smoke"`, `"standard"`, `"full"`, `"soak"`); without it, it belongs to smoke.
+    Row i of Ã gathers the in-edges of node i; D̃ holds the weighted in-degrees, self-loops included. A
+    backend may have an attribute `tier` (`"smoke"`, `"standard"`, `"full"`, `"soak"`); without it, it belongs
+    to smoke.
     """
 
     @property

@@ -11,8 +11,8 @@ import torch
 from gnnbench.graphs import Graph, SelfLoops
 from gnnbench.reference.protocol import Backend, Layer
 
-#: Distributions offer backends under this entry-point group; each entry is a backend, or a class or function that
-#: makes one when called without arguments.
+#: Distributions offer backends under this entry-point group; each entry is a backend, or a class or function
+#: that makes one when called without arguments.
 ENTRY_POINT_GROUP = "gnnbench.backends"
 
 _registered: dict[str, Backend] = {}
@@ -78,7 +78,7 @@ def backend(name: str) -> Backend:
 
 
 def backends() -> tuple[Backend, ...]:
-    """Every registered backend: gnnbench's own first, then others in the order in which they were registered."""
+    """Every registered backend: gnnbench's own first, then others in the order of their registration."""
     _load_entry_points()
     return tuple(_registered.values())
 
