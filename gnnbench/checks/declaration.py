@@ -100,7 +100,7 @@ class CheckSpec:
         tiers = [Tier.parse(m.args[0]) for m in item.iter_markers(TIER_MARKER)]
         title = (getattr(getattr(item, "function", None), "__doc__", None) or "").strip()
         return cls(
-            id=check_id(item),
+            id=id_of_nodeid(f"{item.path.parent.name}/{item.path.name}::{item.nodeid.partition('::')[2]}"),
             suite=item.path.parent.name,
             tier=max(tiers, default=Tier.parse(mark.kwargs["tier"])),
             title=title.partition("\n")[0],
@@ -109,14 +109,15 @@ class CheckSpec:
         )
 
 
-def check_id(item: pytest.Item) -> str:
+def id_of_nodeid(nodeid: str) -> str:
     """`suites/equivalence/test_exact.py::test_forward[csr]` → `equivalence/exact/forward[csr]`.
 
     Made from folder, file and function alone, so that it is the same from a checkout, from an
     installed wheel and under any root folder.
     """
-    _, _, inside = item.nodeid.partition("::")
+    path, _, inside = nodeid.partition("::")
     name, bracket, parameters = inside.partition("[")
-    parts = [part.removeprefix("test_") for part in name.split("::")]
-    file = item.path.stem.removeprefix("test_")
-    return "/".join([item.path.parent.name, file, *parts]) + bracket + parameters
+    folder, _, file = path.removesuffix(".py").rpartition("/")
+    parts = [file, *name.split("::")] if name else [file]
+    suite = folder.rpartition("/")[2]
+    return "/".join([suite, *(part.removeprefix("test_") for part in parts)]) + bracket + parameters

@@ -45,7 +45,9 @@ def fail(summary: str, *, expected: str = "", found: str = "", cause: str = "", 
     raise CheckFailed(Finding(summary=summary, expected=expected, found=found, cause=cause, fix=fix))
 
 
-def inconclusive(summary: str, *, expected: str = "", found: str = "", cause: str = "", fix: str = "") -> NoReturn:
+def inconclusive(
+    summary: str, *, expected: str = "", found: str = "", cause: str = "", fix: str = ""
+) -> NoReturn:
     """End the check as inconclusive: it could not judge, for this reason."""
     __tracebackhide__ = True
     raise Inconclusive(Finding(summary=summary, expected=expected, found=found, cause=cause, fix=fix))
@@ -73,3 +75,14 @@ def describe(finding: Finding) -> str:
         if text:
             lines.append(f"  {label + ':':<13} {text}")
     return "\n".join(lines)
+
+
+def short_status(report: pytest.TestReport) -> tuple[str, str, str] | None:
+    """pytest's (category, letter, word) for our two kinds of skip; None for everything else."""
+    text = report.longrepr[2] if isinstance(report.longrepr, tuple) else ""
+    text = text.removeprefix("Skipped: ")
+    if report.skipped and text.startswith("inconclusive: "):
+        return "inconclusive", "?", "INCONCLUSIVE"
+    if report.skipped and text.startswith("not applicable: "):
+        return "not applicable", "n", "NOT APPLICABLE"
+    return None

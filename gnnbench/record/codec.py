@@ -61,10 +61,7 @@ def decode(cls: type[T], data: Any, path: str = "") -> T:
             known["extra"] = {key: data[key] for key in data if key not in names}
         elif name in data:
             known[name] = _decode_value(hints[name], data[name], f"{path}.{name}" if path else name)
-        elif (
-            definition.default is dataclasses.MISSING
-            and definition.default_factory is dataclasses.MISSING
-        ):
+        elif definition.default is dataclasses.MISSING and definition.default_factory is dataclasses.MISSING:
             raise DocumentError(f"{path or 'document'}: expected a field {name!r}, found none")
     try:
         return cls(**known)
@@ -124,7 +121,9 @@ def _decode_scalar(hint: type, data: Any, path: str) -> Any:
             return float(data)
         raise _unfit(path, "a number", data)
     if type(data) is not hint:
-        raise _unfit(path, {"str": "a string", "int": "a whole number", "bool": "true or false"}[hint.__name__], data)
+        raise _unfit(
+            path, {"str": "a string", "int": "a whole number", "bool": "true or false"}[hint.__name__], data
+        )
     return data
 
 

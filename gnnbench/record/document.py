@@ -70,7 +70,9 @@ def load(path: str | os.PathLike[str]) -> Run:
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise DocumentError(f"{path}: expected UTF-8 text, found a byte that is not at {error.start}") from None
+        raise DocumentError(
+            f"{path}: expected UTF-8 text, found a byte that is not at {error.start}"
+        ) from None
     return loads(text, str(path))
 
 
@@ -94,8 +96,8 @@ def write_atomically(path: str | os.PathLike[str], text: str) -> None:
             file.flush()
             os.fsync(file.fileno())
         # mkstemp makes files private; a report is meant to be read by others, as umask allows.
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, target)
+        Path(temporary).chmod(0o666 & ~_umask())
+        Path(temporary).replace(target)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise

@@ -62,9 +62,7 @@ class Run:
 
     def count(self, outcome: Outcome, suite: str | None = None) -> int:
         """How many checks ended as `outcome`, in one suite or in all."""
-        return sum(
-            result.outcome is outcome and suite in (None, result.suite) for result in self.results
-        )
+        return sum(result.outcome is outcome and suite in (None, result.suite) for result in self.results)
 
     def with_outcome(self, *outcomes: Outcome) -> tuple[Result, ...]:
         """The results that ended as one of `outcomes`, in the order they ran."""

@@ -1,0 +1,209 @@
+"""The one process of a session that keeps the document: pytest's own, or pytest-xdist's controller."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Generator, Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gnnbench.checks.declaration import CheckSpec, id_of_nodeid
+from gnnbench.checks.judgement import shorten
+from gnnbench.checks.options import Options
+from gnnbench.checks.recorder import Recorder
+from gnnbench.checks.suites import SUITES
+from gnnbench.record import (
+    Environment,
+    Finding,
+    Invocation,
+    Outcome,
+    Result,
+    Run,
+    RunState,
+    Verdict,
+)
+from gnnbench.record.codec import decode
+
+#: Name of the user property and of the worker output in which results travel.
+PROPERTY = "gnnbench"
+
+Describe = Callable[[], tuple[Environment, tuple[str, ...]]]
+
+
+class Controller:
+    """Opens the document when the first check is seen, fills it, and closes it with the session.
+
+    Args:
+        config: of this session.
+        options: of this session.
+        version: of gnnbench, for the document.
+        describe: reads environment and device names; called once, when there are checks to run.
+    """
+
+    def __init__(self, config: pytest.Config, options: Options, version: str, describe: Describe) -> None:
+        self.config = config
+        self.options = options
+        self.finished: tuple[Run, Verdict] | None = None
+        self.deselected: Counter[str] = Counter()
+        self._describe = describe
+        self._opened = False
+        self.recorder: Recorder | None = None
+        if options.folder is not None:
+            self.recorder = Recorder(options.run_id, options.folder, self._invocation(), version)
+
+    def _invocation(self) -> Invocation:
+        config, options = self.config, self.options
+        return Invocation(
+            argv=tuple(str(argument) for argument in config.invocation_params.args),
+            tier=options.tier.label,
+            suites=options.suites,
+            require=tuple(sorted(options.requirements)),
+            keyword=config.getoption("keyword", "") or "",
+            data="" if options.data is None else str(options.data),
+            workers=len(config.getoption("tx", None) or ()),
+        )
+
+    def open(self) -> Recorder | None:
+        """The recorder, its document begun; None where nothing is to be written.
+
+        Raises `pytest.UsageError` where the folder can't be written to.
+        """
+        if self.recorder is not None and not self._opened:
+            self._opened = True
+            try:
+                self.recorder.open()
+            except OSError as error:
+                raise pytest.UsageError(
+                    f"--gnnbench-output: expected a folder that can be written to, found {error}; "
+                    "name another, or `none` to write nothing"
+                ) from None
+            self.recorder.describe(*self._describe())
+        return self.recorder
+
+    #
+    # Collecting
+    #
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Begin once it is known that there are checks to run. Under pytest-xdist nothing is known here."""
+        ids = [spec.id for item in session.items if (spec := CheckSpec.of(item))]
+        recorder = self.open() if ids else None
+        if recorder is not None:
+            recorder.select(ids)
+            recorder.deselect(self.deselected)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """A file of checks that can't even be imported is a failure of the image, told as one."""
+        suite = Path(report.nodeid.partition("::")[0]).parent.name
+        chosen = not self.options.suites or suite in self.options.suites
+        if not report.failed or suite not in SUITES or not chosen:
+            return
+        recorder = self.open()
+        if recorder is None:
+            return
+        text = report.longreprtext.strip()
+        reason = text.rpartition("\n")[2].removeprefix("E").strip()
+        recorder.add(
+            Result(
+                id=id_of_nodeid(report.nodeid),
+                suite=suite,
+                tier="smoke",
+                outcome=Outcome.FAILED,
+                title="The file of checks can be imported.",
+                finding=Finding(
+                    summary=f"could not be imported: {reason}",
+                    expected="every package that the checks import, in a state that imports",
+                    fix="install what the image lacks; inside an image that has it, look at the log",
+                ),
+                log=shorten(text),
+                nodeid=report.nodeid,
+            )
+        )
+
+    #
+    # Running
+    #
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        """Tell whoever watches which check begins."""
+        if self.recorder is not None and self._opened:
+            self.recorder.start(id_of_nodeid(nodeid))
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take in a finished result, from here or from a worker."""
+        if report.when == "???":
+            self._add_lost(report)
+            return
+        payload = dict(report.user_properties).get(PROPERTY) if report.when == "teardown" else None
+        recorder = self.open() if isinstance(payload, dict) else None
+        if recorder is not None:
+            recorder.add(decode(Result, payload))
+
+    def _add_lost(self, report: pytest.TestReport) -> None:
+        """`???` is pytest-xdist's word for the phase in which a worker died."""
+        check_id = id_of_nodeid(report.nodeid)
+        suite = check_id.partition("/")[0]
+        recorder = self.open() if suite in SUITES else None
+        if recorder is not None:
+            recorder.add(lost_check(check_id, self.options.tier.label, report.longreprtext, report.nodeid))
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """A worker leaves: take over which of its items were checks, and what it left out."""
+        output = getattr(node, "workeroutput", {}).get(PROPERTY)
+        if output and output["selected"]:
+            recorder = self.open()
+            if recorder is not None:
+                recorder.select(output["selected"])
+                recorder.deselect(output["deselected"])
+
+    #
+    # Ending
+    #
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, None, None]:
+        """Close the document, and let the exit code say what the verdict says."""
+        yield
+        if self.recorder is None or not self._opened:
+            return
+        # Other plugins' sessionfinish may have changed it: take what stands now.
+        code = int(session.exitstatus)
+        state, ended_by = _how_it_ended(session, code)
+        self.finished = self.recorder.close(state, code, ended_by)
+        session.exitstatus = code if self.finished[0].exit_code is None else self.finished[0].exit_code
+
+
+def lost_check(check_id: str, tier: str, log: str, nodeid: str, why: str = "") -> Result:
+    """The result of a check whose process died under it."""
+    return Result(
+        id=check_id,
+        suite=check_id.partition("/")[0],
+        tier=tier,
+        outcome=Outcome.FAILED,
+        finding=Finding(
+            summary=f"the process died while this check ran{': ' * bool(why)}{why}",
+            expected="a result, or an error that Python can catch",
+            found=why or "a process that was gone",
+            cause="a crash in native code, or the kernel's out-of-memory killer",
+            fix="run this check alone with `-s`, and read the last lines it prints",
+        ),
+        log=shorten(log),
+        nodeid=nodeid,
+    )
+
+
+def selected_ids(items: Iterable[pytest.Item]) -> list[str]:
+    """Ids of those items that are checks."""
+    return [spec.id for item in items if (spec := CheckSpec.of(item))]
+
+
+def _how_it_ended(session: pytest.Session, code: int) -> tuple[RunState, str]:
+    if code == pytest.ExitCode.INTERRUPTED:
+        return RunState.INTERRUPTED, str(session.shouldstop or "Ctrl-C or a signal")
+    if code == pytest.ExitCode.INTERNAL_ERROR:
+        return RunState.CRASHED, "an internal error of pytest or of a plugin"
+    early = session.shouldfail or session.shouldstop
+    return (RunState.INTERRUPTED, str(early)) if early else (RunState.COMPLETE, "")

@@ -1,0 +1,116 @@
+"""From what pytest saw of one item to its `Result`."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection
+
+import pytest
+
+from gnnbench.checks.declaration import CheckSpec
+from gnnbench.checks.evidence import Evidence
+from gnnbench.checks.outcomes import CheckFailed, Inconclusive, NotApplicable
+from gnnbench.checks.requirement import demanded
+from gnnbench.record import Finding, Outcome, Result
+
+#: Characters of traceback and captured output kept of one check: the head says where, the tail says what.
+LOG_LIMIT = 20_000
+
+
+class Judgement:
+    """Gathers set-up, call and tear-down of one item into one result. Lives in the item's stash."""
+
+    def __init__(self, spec: CheckSpec, requirements: Collection[str]) -> None:
+        self.spec = spec
+        self.evidence = Evidence()
+        self._requirements = requirements
+        self._outcome: Outcome | None = None
+        self._finding: Finding | None = None
+        self._log: list[str] = []
+        self._duration = 0.0
+
+    def add_phase(self, call: pytest.CallInfo[None], report: pytest.TestReport) -> None:
+        """Take in one phase. A failure in any phase stands; a skip stands unless a later phase failed."""
+        self._duration += report.duration
+        if report.passed:
+            if report.when == "call" and self._outcome is None:
+                self._outcome = Outcome.PASSED
+            return
+        exception = None if call.excinfo is None else call.excinfo.value
+        outcome, finding = self._judge(exception, report)
+        if self._outcome is not Outcome.FAILED:
+            self._outcome, self._finding = outcome, finding
+        self._log.append(report.longreprtext if report.failed else "")
+        self._log.extend(f"--- {title} ---\n{text}" for title, text in report.sections)
+
+    @property
+    def unmet_requirement(self) -> Finding | None:
+        """The finding, where the check was not applicable and somebody had required what it lacked."""
+        return self._finding if self._finding is not None and self._finding.required else None
+
+    def _judge(self, exception: BaseException | None, report: pytest.TestReport) -> tuple[Outcome, Finding]:
+        fix = self.spec.fix
+        if isinstance(exception, NotApplicable):
+            finding = exception.finding
+            if demanded(finding.needs, self._requirements):
+                required = dataclasses.replace(
+                    finding,
+                    required=True,
+                    expected=finding.expected or f"{finding.needs}, which was required",
+                    found=finding.found or finding.summary,
+                    fix=finding.fix or fix,
+                )
+                return Outcome.FAILED, required
+            return Outcome.NOT_APPLICABLE, finding
+        if isinstance(exception, (Inconclusive, CheckFailed)):
+            finding = dataclasses.replace(exception.finding, fix=exception.finding.fix or fix)
+            return (Outcome.INCONCLUSIVE if isinstance(exception, Inconclusive) else Outcome.FAILED), finding
+        if report.skipped:
+            # A bare skip is somebody's "could not run": never a pass, and not a reasoned "not applicable".
+            reason = getattr(report, "wasxfail", "") or str(exception or "skipped without a reason")
+            return Outcome.INCONCLUSIVE, Finding(summary=reason, fix=fix)
+        where = "" if report.when == "call" else f"in {report.when}: "
+        return Outcome.FAILED, Finding(summary=where + _first_line(exception, report), fix=fix)
+
+    def result(self, item: pytest.Item, worker: str) -> Result:
+        """The finished result; to be asked for after tear-down."""
+        outcome = self._outcome or Outcome.INCONCLUSIVE
+        finding = self._finding
+        if self._outcome is None:
+            finding = Finding(summary="the check was set up and never called")
+        callspec = getattr(item, "callspec", None)
+        device = None if callspec is None else callspec.params.get("device")
+        log = "\n".join(part for part in self._log if part)
+        return Result(
+            id=self.spec.id,
+            suite=self.spec.suite,
+            tier=self.spec.tier.label,
+            outcome=outcome,
+            title=self.spec.title,
+            device=None if device is None else str(device),
+            duration_s=round(self._duration, 6),
+            finding=finding,
+            catches=self.spec.catches,
+            margins=tuple(self.evidence.margins),
+            measurements=tuple(self.evidence.measurements),
+            facts=dict(self.evidence.facts),
+            log="" if outcome is Outcome.PASSED else shorten(log),
+            nodeid=item.nodeid,
+            worker=worker,
+        )
+
+
+def shorten(text: str, limit: int = LOG_LIMIT) -> str:
+    """`text` with its middle left out where it is longer than `limit` characters, saying how much."""
+    if len(text) <= limit:
+        return text
+    half = limit // 2
+    return f"{text[:half]}\n… {len(text) - 2 * half:,} characters left out …\n{text[-half:]}"
+
+
+def _first_line(exception: BaseException | None, report: pytest.TestReport) -> str:
+    if exception is None:
+        return report.longreprtext.strip().rpartition("\n")[2] or "failed without a message"
+    message = str(exception).strip().partition("\n")[0]
+    kind = type(exception).__name__
+    return f"{kind}: {message}" if message else kind

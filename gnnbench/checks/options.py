@@ -1,0 +1,107 @@
+"""The plugin's options: each on the command line, as an ini value, and as a typed value."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from gnnbench.checks.declaration import TIERS, Tier
+from gnnbench.checks.recorder import new_run_id
+from gnnbench.checks.requirement import parse_requirement
+
+_OPTIONS: tuple[tuple[str, str, str], ...] = (
+    # name, metavar, help; all are lists of words separated by commas or blanks, where they can be several
+    ("tier", "NAME", f"how much to run: {', '.join(TIERS)} (default: standard)"),
+    ("suite", "NAME[,NAME]", "only these suites (default: all)"),
+    ("device", "NAME[,NAME]", "cpu, cuda, cuda:N (default: every GPU, else cpu)"),
+    (
+        "require",
+        "WHAT[,WHAT]",
+        "what must be there: cuda, cuda:N, dataset:NAME, package:NAME; its lack fails",
+    ),
+    ("data", "DIR", "folder of data sets, as NAME/raw/... (default: $GNNBENCH_DATA)"),
+    ("output", "DIR", "folder for run folders; `none` writes nothing (default: reports)"),
+    ("run-id", "ID", "name of the run and its folder (default: made from the time)"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the user asked for, parsed."""
+
+    tier: Tier
+    suites: tuple[str, ...]
+    devices: tuple[str, ...]
+    requirements: frozenset[str]
+    data: Path | None
+    output: Path | None
+    run_id: str
+
+    @property
+    def folder(self) -> Path | None:
+        """The run's own folder, or None where nothing is to be written."""
+        return None if self.output is None else self.output / self.run_id
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Register every option with its ini twin: `--gnnbench-tier` and `gnnbench_tier`."""
+    group = parser.getgroup("gnnbench", "gnnbench: GPU images judged for graph neural networks")
+    for name, metavar, text in _OPTIONS:
+        key = f"gnnbench_{name.replace('-', '_')}"
+        group.addoption(
+            f"--gnnbench-{name}", dest=key, metavar=metavar, default=None, action="append", help=text
+        )
+        parser.addini(key, f"as --gnnbench-{name}", default="")
+
+
+def read_options(config: pytest.Config) -> Options:
+    """The options of this session; raises `pytest.UsageError` naming the one that is wrong."""
+    try:
+        tier = Tier.parse(_one(config, "tier") or "standard")
+    except ValueError as error:
+        raise pytest.UsageError(f"--gnnbench-tier: {error}") from None
+    try:
+        requirements = frozenset(parse_requirement(word) for word in _words(config, "require"))
+    except ValueError as error:
+        raise pytest.UsageError(f"--gnnbench-require: {error}") from None
+    run_id = _one(config, "run-id") or new_run_id()
+    if not run_id.replace("-", "").replace("_", "").replace(".", "").isalnum() or run_id.startswith("."):
+        raise pytest.UsageError(f"--gnnbench-run-id: expected letters, digits, - _ and ., found {run_id!r}")
+    output = _one(config, "output") or "reports"
+    return Options(
+        tier=tier,
+        suites=tuple(dict.fromkeys(_words(config, "suite"))),
+        devices=tuple(dict.fromkeys(_words(config, "device"))),
+        requirements=requirements,
+        data=_data_folder(_one(config, "data")),
+        output=None if output == "none" else config.invocation_params.dir / output,
+        run_id=run_id,
+    )
+
+
+def _data_folder(named: str) -> Path | None:
+    source = "--gnnbench-data" if named else "GNNBENCH_DATA"
+    named = named or os.environ.get("GNNBENCH_DATA", "")
+    if not named:
+        return None
+    folder = Path(named).expanduser()
+    if not folder.is_dir():
+        raise pytest.UsageError(f"{source}: expected a folder of data sets, found nothing at {folder}")
+    return folder.resolve()
+
+
+def _given(config: pytest.Config, name: str) -> list[str]:
+    key = f"gnnbench_{name.replace('-', '_')}"
+    given: list[str] | None = config.getoption(key)
+    return given if given is not None else [str(config.getini(key))]
+
+
+def _one(config: pytest.Config, name: str) -> str:
+    return _given(config, name)[-1].strip()
+
+
+def _words(config: pytest.Config, name: str) -> list[str]:
+    return [word for text in _given(config, name) for word in text.replace(",", " ").split()]

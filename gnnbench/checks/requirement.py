@@ -1,0 +1,37 @@
+"""What the user said must be there: `cuda`, `cuda:2`, `dataset:Cora`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+
+KINDS = ("cuda", "dataset", "package")
+
+
+def parse_requirement(text: str) -> str:
+    """Check the spelling of one requirement and return it.
+
+    Raises `ValueError` for anything but `cuda`, `cuda:N` with N at least 1, `dataset:NAME` or `package:NAME`.
+    """
+    if re.fullmatch(r"cuda(:[1-9]\d*)?|dataset:\w+|package:[\w.-]+", text):
+        return text
+    raise ValueError(f"expected cuda, cuda:N, dataset:NAME or package:NAME, found {text!r}")
+
+
+def demanded(needs: str, requirements: Collection[str]) -> bool:
+    """Whether the lack of `needs` breaks one of `requirements`.
+
+    The lack of any GPU (`cuda`) breaks every `cuda:N`; the lack of a second one (`cuda:2`) breaks
+    `cuda:2` and `cuda:4`, but neither `cuda` nor `cuda:1`.
+    """
+    if not needs:
+        return False
+    if needs in requirements:
+        return True
+    lacking = _gpu_count(needs)
+    return lacking is not None and any((_gpu_count(r) or 0) >= lacking for r in requirements)
+
+
+def _gpu_count(text: str) -> int | None:
+    kind, _, count = text.partition(":")
+    return int(count or 1) if kind == "cuda" else None

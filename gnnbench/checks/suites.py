@@ -1,0 +1,27 @@
+"""Where the suites are: inside the installed package, or beside it in a checkout."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+SUITES = ("environment", "equivalence", "precision", "memory", "throughput", "distributed")
+
+#: The pytest configuration that `gnnbench run` uses, so that the folder it is called from has no say.
+PYTEST_INI = Path(__file__).with_name("pytest.ini")
+
+
+def suites_folder() -> Path:
+    """The folder of the suites; raises `FileNotFoundError` where the installation lacks it."""
+    package = Path(__file__).parents[1]
+    for candidate in (package / "suites", package.parent / "suites"):
+        if (candidate / "__init__.py").is_file():
+            return candidate
+    raise FileNotFoundError(
+        f"expected the suites in {package / 'suites'}, found none; reinstall gnnbench from its wheel"
+    )
+
+
+def suite_names() -> tuple[str, ...]:
+    """The suites that stand here, in the order they run."""
+    folder = suites_folder()
+    return tuple(name for name in SUITES if (folder / name / "__init__.py").is_file())

@@ -1,0 +1,35 @@
+"""For every test: warnings are errors, and the outside world's variables stay outside."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+pytest_plugins = ["pytester"]
+
+#: What would change the outcome of a run started by a test.
+_OUTSIDE = ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "NO_COLOR", "FORCE_COLOR", "PYTEST_ADDOPTS", "GNNBENCH_DATA")
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        item.add_marker(pytest.mark.filterwarnings("error"), append=False)
+
+
+@pytest.fixture(autouse=True)
+def inside(monkeypatch):
+    """No test sees the variables of the CI it runs in."""
+    for name in _OUTSIDE:
+        monkeypatch.delenv(name, raising=False)
+
+
+_DATA = os.environ.get("GNNBENCH_DATA") or Path(__file__).parents[2] / "shared" / "data" / "planetoid"
+
+
+@pytest.fixture(scope="session")
+def planetoid_root():
+    """A folder with Cora and CiteSeer in PyG's raw layout; a bare clone has none."""
+    root = Path(_DATA)
+    if not (root / "Cora" / "raw").is_dir():
+        pytest.skip("no data sets: name their folder in GNNBENCH_DATA")
+    return root
