@@ -115,7 +115,8 @@ def pytest_collection_modifyitems(
 ) -> Generator[None, None, None]:
     """Leave out checks of other suites and larger tiers; count what is left out, by us and by `-k`."""
     options, left_out = config.stash[options_key], config.stash[deselected_key]
-    keep, drop = [], []
+    keep: list[pytest.Item] = []
+    drop: list[pytest.Item] = []
     for item in items:
         spec = CheckSpec.of(item)
         other_suite = spec is not None and bool(options.suites) and spec.suite not in options.suites
@@ -198,9 +199,10 @@ def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """A worker tells the controller which of its items were checks, and what it left out."""
     if _is_worker(session.config):
+        left_out: Counter[str] = session.config.stash[deselected_key]
         session.config.workeroutput[PROPERTY] = {  # type: ignore[attr-defined]  # pytest-xdist's
             "selected": selected_ids(getattr(session, "items", ())),
-            "deselected": dict(session.config.stash[deselected_key]),
+            "deselected": dict(left_out.items()),
         }
 
 

@@ -8,7 +8,14 @@ import pytest
 pytest_plugins = ["pytester"]
 
 #: What would change the outcome of a run started by a test.
-_OUTSIDE = ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "NO_COLOR", "FORCE_COLOR", "PYTEST_ADDOPTS", "GNNBENCH_DATA")
+_OUTSIDE = (
+    "FORCE_COLOR",
+    "GITHUB_ACTIONS",
+    "GITHUB_STEP_SUMMARY",
+    "GNNBENCH_DATA",
+    "NO_COLOR",
+    "PYTEST_ADDOPTS",
+)
 
 
 def pytest_collection_modifyitems(items):

@@ -133,7 +133,7 @@ class Controller:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take in a finished result, from here or from a worker."""
-        if report.when == "???":
+        if str(report.when) == "???":
             self._add_lost(report)
             return
         payload = dict(report.user_properties).get(PROPERTY) if report.when == "teardown" else None

@@ -23,7 +23,7 @@ class CheckFailed(AssertionError, _Ended):
         self.finding = finding
 
 
-class Inconclusive(pytest.skip.Exception, _Ended):
+class Inconclusive(pytest.skip.Exception, _Ended):  # type: ignore[name-defined,misc]  # an attribute
     """The check ran and could not judge. Never counted as passed."""
 
     def __init__(self, finding: Finding) -> None:
@@ -31,7 +31,7 @@ class Inconclusive(pytest.skip.Exception, _Ended):
         self.finding = finding
 
 
-class NotApplicable(pytest.skip.Exception, _Ended):
+class NotApplicable(pytest.skip.Exception, _Ended):  # type: ignore[name-defined,misc]  # likewise
     """There is nothing here for the check to judge, and nobody said that there must be."""
 
     def __init__(self, finding: Finding) -> None:

@@ -63,7 +63,7 @@ def main(arguments: list[str] | None = None) -> None:
         code = ExitCode.USAGE_ERROR
     except BrokenPipeError:
         # Whoever read our output has seen enough; Python must not complain about it on the way out.
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None
         code = ExitCode.GOOD
     except OSError as error:
         click.echo(f"gnnbench: {error}", err=True)

@@ -53,7 +53,7 @@ def decode(cls: type[T], data: Any, path: str = "") -> T:
     """
     if not isinstance(data, Mapping):
         raise _unfit(path, f"an object ({cls.__name__})", data)
-    hints = _hints(cls)
+    hints = _hints(typing.cast(Any, cls))
     names = {f.name: f for f in dataclasses.fields(typing.cast(Any, cls))}
     known = {}
     for name, definition in names.items():
