@@ -1,5 +1,46 @@
-"""The environment: facts about machine and image, and probes that can't harm the process that asks."""
+"""The environment: facts about machine and image, and probes that can't harm the process that asks.
 
+Importing this room imports neither torch nor pynvml, and nothing in it initialises CUDA in the process
+that calls.
+"""
+
+from gnnbench.environment.absence import Absence, Reason, diagnose, gpu_absence
+from gnnbench.environment.architecture import Compatibility, Support, compat
+from gnnbench.environment.child import Child, ChildReport, Ending, Limits, run, start
+from gnnbench.environment.cuda import CudaGpu, DriverReport, ask_driver, driver, join
 from gnnbench.environment.devices import TorchUnusableError, resolve_devices
+from gnnbench.environment.fact import FactSpec
+from gnnbench.environment.libraries import MappedLibrary, mapped_libraries, parse_maps
+from gnnbench.environment.nvml import NvmlGpu, NvmlUnavailableError
+from gnnbench.environment.registry import FACTS, collect
 
-__all__ = ["TorchUnusableError", "resolve_devices"]
+__all__ = [
+    "FACTS",
+    "Absence",
+    "Child",
+    "ChildReport",
+    "Compatibility",
+    "CudaGpu",
+    "DriverReport",
+    "Ending",
+    "FactSpec",
+    "Limits",
+    "MappedLibrary",
+    "NvmlGpu",
+    "NvmlUnavailableError",
+    "Reason",
+    "Support",
+    "TorchUnusableError",
+    "ask_driver",
+    "collect",
+    "compat",
+    "diagnose",
+    "driver",
+    "gpu_absence",
+    "join",
+    "mapped_libraries",
+    "parse_maps",
+    "resolve_devices",
+    "run",
+    "start",
+]

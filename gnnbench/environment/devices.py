@@ -54,7 +54,7 @@ def _named(name: str, count: int) -> tuple[torch.device, ...]:
     if match[1]:
         return (torch.device("cpu"),)
     if count == 0:
-        raise ValueError(f"expected a GPU for {name!r}, found none that torch can see. {_why_none()}")
+        raise ValueError(f"expected a GPU for {name!r}, found none: {_why_none()}")
     if match[2] is None:
         return tuple(torch.device("cuda", index) for index in range(count))
     index = int(match[2])
@@ -67,8 +67,7 @@ def _named(name: str, count: int) -> tuple[torch.device, ...]:
 
 
 def _why_none() -> str:
-    import torch
+    from gnnbench.environment.absence import gpu_absence
 
-    if torch.version.cuda is None:
-        return f"torch {torch.__version__} is a CPU-only build: install one built for CUDA."
-    return "Check `nvidia-smi`, CUDA_VISIBLE_DEVICES, and that the container was started with `--gpus all`."
+    absence = gpu_absence()
+    return "" if absence is None else f"{absence.summary}: {absence.fix}."

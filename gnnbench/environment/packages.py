@@ -1,0 +1,86 @@
+"""The installed distributions."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+
+from gnnbench.environment.fact import FactSpec
+
+#: Those that timings and numbers of a graph neural network depend on.
+_COMPARABLE = (
+    "numpy",
+    "pyg-lib",
+    "scipy",
+    "torch-cluster",
+    "torch-geometric",
+    "torch-scatter",
+    "torch-sparse",
+    "triton",
+)
+
+
+def canonical(name: str) -> str:
+    """The name as package indexes compare it (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+@cache
+def _metadata_folders() -> tuple[tuple[str, str, str], ...]:
+    """(canonical name, version, folder) of each `*.dist-info` and `*.egg-info`, in the order of sys.path."""
+    found = []
+    for distribution in metadata.distributions():
+        folder = getattr(distribution, "_path", None)
+        # The folder's name holds name and version; parsing METADATA of each takes most of a second.
+        match = re.fullmatch(r"(.+?)-([^-]+)(?:-py.*)?\.(?:dist|egg)-info", getattr(folder, "name", ""))
+        name, version = match.groups() if match else (distribution.metadata["Name"], distribution.version)
+        if name:
+            found.append((canonical(name), version, str(folder)))
+    return tuple(found)
+
+
+def installed() -> dict[str, str]:
+    """Canonical distribution name → version, for everything that Python can see, sorted by name."""
+    versions: dict[str, str] = {}
+    for name, version, _ in _metadata_folders():
+        versions.setdefault(name, version)
+    return dict(sorted(versions.items()))
+
+
+def doubled(folders: Iterable[tuple[str, str, str]] | None = None) -> dict[str, tuple[str, ...]]:
+    """Distributions that are recorded twice in one folder of sys.path: what a broken upgrade leaves.
+
+    Their files are then a mixture of both. One in an earlier folder of sys.path hiding another in a later
+    one is normal and not listed.
+    """
+    versions: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for name, version, folder in _metadata_folders() if folders is None else folders:
+        versions[name, str(Path(folder).parent)].append(version)
+    return {name: tuple(found) for (name, _), found in versions.items() if len(found) > 1}
+
+
+def nvidia_majors(names: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Library → CUDA majors of the NVIDIA wheels installed for it, where there are several.
+
+    `nvidia-cudnn-cu11` and `nvidia-cudnn-cu12` write the same files: the later install overwrites the
+    earlier, and uninstalling either takes the files of both.
+    """
+    majors: dict[str, set[str]] = defaultdict(set)
+    for name in names:
+        match = re.fullmatch(r"nvidia-(.+?)-cu(\d+)", canonical(name))
+        if match:
+            majors[match[1]].add(match[2])
+    return {library: tuple(sorted(found)) for library, found in sorted(majors.items()) if len(found) > 1}
+
+
+FACTS = (
+    *(
+        FactSpec(f"packages.{name}", name, lambda name=name: installed().get(name), comparable=True)  # type: ignore[misc]
+        for name in _COMPARABLE
+    ),
+    FactSpec("packages.doubled", "Recorded twice", doubled),
+)
