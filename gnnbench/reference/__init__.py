@@ -1,10 +1,15 @@
 """The GCN of Kipf & Welling (2017): one backend a file, the registry, and the model built from them."""
 
+from gnnbench.reference.compiled import CompiledBackend, IndexAddCompiledBackend
 from gnnbench.reference.coo import CooBackend
+from gnnbench.reference.csc import CscBackend
 from gnnbench.reference.csr import CsrBackend
 from gnnbench.reference.dense import DenseBackend
 from gnnbench.reference.index_add import IndexAddBackend
 from gnnbench.reference.protocol import Backend, Layer, UnsupportedByBackend
+from gnnbench.reference.pyg_edge_index import PygEdgeIndexBackend
+from gnnbench.reference.pyg_edgeindex import PygEdgeIndexClassBackend
+from gnnbench.reference.pyg_sparse import PygSparseBackend
 from gnnbench.reference.registry import (
     ENTRY_POINT_GROUP,
     BrokenBackend,
@@ -14,7 +19,18 @@ from gnnbench.reference.registry import (
     unregister_backend,
 )
 
-for _backend in (DenseBackend(), CooBackend(), CsrBackend(), IndexAddBackend()):
+for _backend in (
+    DenseBackend(),
+    CooBackend(),
+    CsrBackend(),
+    CscBackend(),
+    IndexAddBackend(),
+    PygEdgeIndexBackend(),
+    PygSparseBackend(),
+    PygEdgeIndexClassBackend(),
+    IndexAddCompiledBackend(),
+    CompiledBackend(PygEdgeIndexBackend()),
+):
     register_backend(_backend)
 del _backend
 
@@ -22,6 +38,7 @@ __all__ = [
     "ENTRY_POINT_GROUP",
     "Backend",
     "BrokenBackend",
+    "CompiledBackend",
     "Layer",
     "UnsupportedByBackend",
     "backend",

@@ -1,0 +1,111 @@
+"""PyTorch Geometric's `GCNConv`, driven with parameters from outside. It normalises by itself, in every call.
+
+What each of its paths does was tried on every probe graph, and tests/test_reference_pyg.py holds it fast
+(PyG's issues #129 and #2288, its pull request #8210 and `gcn_norm` tell the story):
+
+| path            | self-loops                                                     | duplicate edges             |
+|-----------------|----------------------------------------------------------------|-----------------------------|
+| edge_index      | `add_remaining_self_loops`: one for each node that has none;    | add up, but of several      |
+|                 | those that are there keep their weight                          | self-loops of a node PyG    |
+|                 |                                                                | keeps one                   |
+| EdgeIndex       | as edge_index                                                  | as edge_index               |
+| torch.sparse    | `add_self_loops`: A + I, one more for every node               | add up where weighted;      |
+|                 |                                                                | unweighted ones merge to 1  |
+
+Where PyG's answer is not that of the convention asked for, `bind` raises `UnsupportedByBackend`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import warnings
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gnnbench.graphs import Graph, SelfLoops
+from gnnbench.reference.protocol import UnsupportedByBackend
+
+
+class GcnConvLayer:
+    """`torch_geometric.nn.GCNConv` on one graph, as a function of x, weight and bias.
+
+    Not cached: what PyG computes from the graph is computed in each call, as it is for a user who trains on
+    changing graphs, and is part of what is tested.
+    """
+
+    def __init__(self, edges: Any, edge_weight: Tensor | None, *, self_loops: SelfLoops) -> None:
+        self._edges = edges
+        self._edge_weight = edge_weight
+        self._add_self_loops = self_loops != "none"
+        self._convolutions: dict[tuple[int, int, bool], Any] = {}
+
+    def __call__(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """x `[N, F]`, weight `[F, C]`, bias `[C]` or None; the result is `[N, C]`."""
+        parameters = {"lin.weight": weight.t()}
+        if bias is not None:
+            parameters["bias"] = bias
+        convolution = self._convolution(weight.shape[0], weight.shape[1], bias is not None)
+        out: Tensor = torch.func.functional_call(convolution, parameters, (x, self._edges, self._edge_weight))
+        return out
+
+    def _convolution(self, num_features: int, num_outputs: int, has_bias: bool) -> Any:
+        key = (num_features, num_outputs, has_bias)
+        if key not in self._convolutions:
+            nn = require_pyg("torch_geometric.nn")
+            # On the meta device, because its parameters are never used, and to draw no random numbers.
+            with torch.device("meta"):
+                self._convolutions[key] = nn.GCNConv(
+                    num_features, num_outputs, add_self_loops=self._add_self_loops, bias=has_bias
+                )
+        return self._convolutions[key]
+
+
+def require_pyg(module: str) -> Any:
+    """A module of PyTorch Geometric; raises `UnsupportedByBackend` where it is not installed.
+
+    Only its absence is unsupported. An installed PyG that won't import is the image's fault, and its error passes.
+    """
+    try:
+        with warnings.catch_warnings():
+            # PyG still uses torch.jit.script; its other warnings, of broken extensions above all, must be seen.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "torch_geometric":
+            raise
+        raise UnsupportedByBackend(
+            "PyTorch Geometric is not installed: pip install torch-geometric"
+        ) from error
+
+
+def require_edge_index_convention(graph: Graph, self_loops: SelfLoops, *, path: str) -> None:
+    """Raise `UnsupportedByBackend` where PyG's edge_index path answers other than `self_loops` asks.
+
+    That path keeps the self-loops that are there instead of adding one, and keeps one only where a node has several.
+    """
+    loops = graph.target[graph.source == graph.target]
+    if self_loops == "add" and len(loops):
+        raise UnsupportedByBackend(
+            f"PyG's {path} path adds remaining self-loops only: node {int(loops[0])} has one already, "
+            f"which A + I (self_loops='add') would add to"
+        )
+    if self_loops == "add_remaining":
+        repeated = (torch.bincount(loops, minlength=1) > 1).nonzero()
+        if len(repeated):
+            raise UnsupportedByBackend(
+                f"PyG's {path} path keeps one self-loop a node: node {int(repeated[0])} has several, which add up"
+            )
+
+
+def require_sparse_convention(graph: Graph, self_loops: SelfLoops) -> None:
+    """Raise `UnsupportedByBackend` where PyG's torch.sparse path answers other than `self_loops` asks."""
+    if self_loops == "add_remaining" and graph.has_self_loops:
+        raise UnsupportedByBackend(
+            "PyG's torch.sparse path adds a self-loop to every node (A + I), also to those that have one"
+        )
+    if not graph.is_weighted and graph.has_duplicate_edges:
+        raise UnsupportedByBackend(
+            "PyG's to_torch_csr_tensor merges unweighted duplicate edges into one edge of weight 1"
+        )
