@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from gnnbench.numerics.adjacency import Adjacency, in_degrees, looped_edges
+from gnnbench.numerics.host import judging
 from gnnbench.numerics.layer import QUANTITIES, Quantity
 from gnnbench.numerics.oracle import Oracle
 
@@ -64,6 +65,7 @@ def growth(roundings: Tensor) -> Tensor:
     return torch.minimum(roundings, LAMBDA * roundings.sqrt())
 
 
+@judging
 def gcn_bound(oracle: Oracle, quantity: Quantity, mode: PrecisionMode = FP32) -> Tensor:
     """The largest error that rounding explains, for each entry of `quantity`, as float64 of its shape.
 
@@ -76,8 +78,7 @@ def gcn_bound(oracle: Oracle, quantity: Quantity, mode: PrecisionMode = FP32) ->
     if quantity not in QUANTITIES:
         raise ValueError(f"quantity: expected one of {', '.join(QUANTITIES)}, found {quantity!r}")
     oracle.of(quantity)
-    with torch.no_grad():
-        return {"forward": _forward, "dX": _dx, "dW": _dw, "db": _db}[quantity](oracle, mode)
+    return {"forward": _forward, "dX": _dx, "dW": _dw, "db": _db}[quantity](oracle, mode)
 
 
 def gcn_bounds(oracle: Oracle, mode: PrecisionMode = FP32) -> dict[Quantity, Tensor]:

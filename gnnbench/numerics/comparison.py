@@ -12,6 +12,7 @@ from torch import Tensor
 
 from gnnbench.numerics.bounds import FP32, gcn_bound
 from gnnbench.numerics.diagnosis import likely_cause
+from gnnbench.numerics.host import judging
 from gnnbench.numerics.layer import Quantity, entry_name
 from gnnbench.numerics.oracle import Oracle
 
@@ -147,6 +148,7 @@ def misformed(
     )
 
 
+@judging
 def entrywise(
     name: Quantity,
     rule: Rule,

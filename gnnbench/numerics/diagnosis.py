@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from gnnbench.numerics.bounds import gcn_bound
+from gnnbench.numerics.host import judging
 from gnnbench.numerics.hypotheses import alternatives
 from gnnbench.numerics.layer import Quantity, entry_name
 from gnnbench.numerics.oracle import Oracle
@@ -19,6 +20,7 @@ _FEW = 64
 _BLOCK = 1 << 22
 
 
+@judging
 def likely_cause(name: Quantity, got: Tensor, beyond: Tensor, oracle: Oracle) -> str:
     """One sentence; where no known cause fits, at most where the wrong entries lie.
 
@@ -28,19 +30,18 @@ def likely_cause(name: Quantity, got: Tensor, beyond: Tensor, oracle: Oracle) ->
         beyond: bool, of the same shape: the entries that are wrong.
         oracle: what is right.
     """
-    with torch.no_grad():
-        bound = gcn_bound(oracle, name)
-        return (
-            _not_finite(name, got, oracle)
-            or _bit_flip(got, beyond, oracle.of(name), bound)
-            or _rounding(got, oracle.of(name), bound)
-            or _one_message(name, got, beyond, oracle, bound)
-            or _one_node(name, got, oracle, bound)
-            or _displaced(name, got, beyond, oracle.of(name), bound)
-            or _alternative(name, got, oracle, bound)
-            or _constant(name, got, oracle, bound)
-            or _whereabouts(name, beyond)
-        )
+    bound = gcn_bound(oracle, name)
+    return (
+        _not_finite(name, got, oracle)
+        or _bit_flip(got, beyond, oracle.of(name), bound)
+        or _rounding(got, oracle.of(name), bound)
+        or _one_message(name, got, beyond, oracle, bound)
+        or _one_node(name, got, oracle, bound)
+        or _displaced(name, got, beyond, oracle.of(name), bound)
+        or _alternative(name, got, oracle, bound)
+        or _constant(name, got, oracle, bound)
+        or _whereabouts(name, beyond)
+    )
 
 
 def _not_finite(name: Quantity, got: Tensor, oracle: Oracle) -> str:

@@ -15,6 +15,7 @@ from torch import Tensor
 from gnnbench.numerics.adjacency import Adjacency
 from gnnbench.numerics.comparison import Comparison, entrywise, misformed
 from gnnbench.numerics.diagnosis import likely_cause
+from gnnbench.numerics.host import judging
 from gnnbench.numerics.layer import QUANTITIES, Quantity
 from gnnbench.numerics.oracle import Oracle
 
@@ -63,6 +64,7 @@ def require_exact(oracle: Oracle) -> None:
             )
 
 
+@judging
 def exact_headroom(oracle: Oracle) -> dict[Quantity, float]:
     """For each quantity, the largest partial sum that any order can meet, as a share of what float32 holds.
 

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from gnnbench.graphs import Graph, SelfLoops
 from gnnbench.numerics.adjacency import Adjacency, normalised_adjacency
+from gnnbench.numerics.host import judging
 from gnnbench.numerics.layer import LayerInputs, LayerResult, Quantity
 
 
@@ -37,6 +38,7 @@ class Oracle(LayerResult):
         tensor: Tensor = value
         return tensor
 
+    @judging
     def under(self, adjacency: Adjacency | None = None, **inputs: Any) -> Oracle:
         """What the layer would give with another Â or other inputs: a hypothesis about a fault."""
         return _oracle(
@@ -47,6 +49,7 @@ class Oracle(LayerResult):
         )
 
 
+@judging
 def gcn_oracle(
     graph: Graph,
     x: Tensor,
@@ -74,13 +77,12 @@ def gcn_oracle(
     if x.shape[0] != graph.num_nodes:
         raise ValueError(f"x: expected a row for each of {graph.num_nodes} nodes, found {x.shape[0]}")
     inputs = LayerInputs(x=x.detach(), weight=weight.detach(), bias=bias, upstream=upstream.detach())
-    with torch.no_grad():
-        return _oracle(
-            graph,
-            self_loops,
-            normalised_adjacency(graph, self_loops),
-            inputs.to("cpu", torch.float64),
-        )
+    return _oracle(
+        graph,
+        self_loops,
+        normalised_adjacency(graph, self_loops),
+        inputs.to("cpu", torch.float64),
+    )
 
 
 def _oracle(graph: Graph, self_loops: SelfLoops, adjacency: Adjacency, inputs: LayerInputs) -> Oracle:
