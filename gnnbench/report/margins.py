@@ -1,0 +1,107 @@
+"""How close every numeric check came to its bound, gathered by what computed it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from gnnbench.record import Margin, Result, Run
+from gnnbench.report.findings import family
+from gnnbench.report.text import one_line
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One margin with the check that took it."""
+
+    result: Result
+    margin: Margin
+
+
+@dataclass(frozen=True, slots=True)
+class Strip:
+    """All comparisons of one backend; of one check function where no backend is named."""
+
+    name: str
+    comparisons: tuple[Comparison, ...]
+
+    @property
+    def worst(self) -> Comparison:
+        """The comparison nearest to its bound, or furthest beyond it."""
+        return max(self.comparisons, key=lambda c: c.margin.ratio)
+
+    @property
+    def over(self) -> int:
+        """How many are beyond the bound."""
+        return sum(not c.margin.passed for c in self.comparisons)
+
+    def worst_of(self, quantity: str) -> Margin | None:
+        """The worst margin of one compared quantity, None where it was not compared."""
+        margins = (c.margin for c in self.comparisons if c.margin.name == quantity)
+        return max(margins, key=lambda margin: margin.ratio, default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Margins:
+    """Every comparison of a run."""
+
+    strips: tuple[Strip, ...]
+    """Worst first."""
+    quantities: tuple[str, ...]
+    """What was compared, the most frequent first."""
+
+    @property
+    def count(self) -> int:
+        """How many comparisons there are."""
+        return sum(len(strip.comparisons) for strip in self.strips)
+
+    @property
+    def over(self) -> int:
+        """How many are beyond their bounds."""
+        return sum(strip.over for strip in self.strips)
+
+    @property
+    def exact(self) -> int:
+        """How many had to agree bit for bit."""
+        return sum(c.margin.bound == 0 for strip in self.strips for c in strip.comparisons)
+
+    @property
+    def worst(self) -> Comparison | None:
+        """The comparison nearest to its bound of all."""
+        return self.strips[0].worst if self.strips else None
+
+    def closest(self, limit: int) -> tuple[Comparison, ...]:
+        """The comparisons nearest to their bounds, worst first."""
+        everything = [c for strip in self.strips for c in strip.comparisons]
+        return tuple(sorted(everything, key=lambda c: -c.margin.ratio)[:limit])
+
+
+def margins_of(run: Run) -> Margins:
+    """Gather the margins of `run` by backend, and by device where there are several."""
+    everything = [Comparison(result, margin) for result in run.results for margin in result.margins]
+    several = len({c.result.device for c in everything}) > 1
+    strips: dict[str, list[Comparison]] = {}
+    for comparison in everything:
+        name = source(comparison.result)
+        device = comparison.result.device
+        strips.setdefault(f"{name} · {device}" if several and device else name, []).append(comparison)
+    ordered = sorted(
+        (Strip(name, tuple(members)) for name, members in strips.items()),
+        key=lambda strip: -strip.worst.margin.ratio,
+    )
+    frequency = Counter(c.margin.name for c in everything)
+    return Margins(tuple(ordered), tuple(name for name, _ in frequency.most_common()))
+
+
+def source(result: Result) -> str:
+    """What computed the numbers: the backend the check names among its facts, else the check itself."""
+    backend = result.facts.get("backend")
+    return one_line(backend) if isinstance(backend, str) and backend else family(result)
+
+
+def worst_by_suite(run: Run) -> Iterator[tuple[str, Margin | None]]:
+    """Each suite with its worst margin, None where it compares no numbers."""
+    for suite in run.suites:
+        worst = [r.worst_margin for r in run.results if r.suite == suite]
+        yield suite, max((m for m in worst if m is not None), key=lambda m: m.ratio, default=None)
