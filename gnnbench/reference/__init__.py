@@ -7,6 +7,7 @@ from gnnbench.reference.csr import CsrBackend
 from gnnbench.reference.dense import DenseBackend
 from gnnbench.reference.index_add import IndexAddBackend
 from gnnbench.reference.protocol import Backend, Layer, UnsupportedByBackend
+from gnnbench.reference.pyg_compiled import PygCompiledBackend
 from gnnbench.reference.pyg_edge_index import PygEdgeIndexBackend
 from gnnbench.reference.pyg_edgeindex import PygEdgeIndexClassBackend
 from gnnbench.reference.pyg_sparse import PygSparseBackend
@@ -29,7 +30,7 @@ for _backend in (
     PygSparseBackend(),
     PygEdgeIndexClassBackend(),
     IndexAddCompiledBackend(),
-    CompiledBackend(PygEdgeIndexBackend()),
+    PygCompiledBackend(),
 ):
     register_backend(_backend)
 del _backend

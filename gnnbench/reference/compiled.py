@@ -38,7 +38,7 @@ class IndexAddCompiledBackend:
         value = value.unsqueeze(1)
 
         def layer(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-            with _compiling():
+            with compiling():
                 out: Tensor = _compiled_scatter()(x, weight, bias, target, source, value)
             return out
 
@@ -63,7 +63,7 @@ class CompiledBackend:
         compiled = torch.compile(inner, dynamic=True)
 
         def layer(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-            with _compiling():
+            with compiling():
                 out: Tensor = compiled(x, weight, bias)
             return out
 
@@ -78,7 +78,7 @@ def require_compiler(device: torch.device) -> None:
     """
     probe = torch.compile(lambda x: (x * 2 + 1).sum(), fullgraph=True)
     try:
-        with _compiling():
+        with compiling():
             probe(torch.ones(8, device=device))
     except Exception as error:
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
@@ -100,12 +100,12 @@ def _compiled_scatter() -> Callable[..., Any]:
 
 
 @contextmanager
-def _compiling() -> Iterator[None]:
+def compiling() -> Iterator[None]:
     """Raise Dynamo's limit of programs, past which it runs uncompiled in silence, and hush its own warnings."""
     import torch._dynamo.config as dynamo
 
     # Newer releases call it recompile_limit.
     limit = "recompile_limit" if hasattr(dynamo, "recompile_limit") else "cache_size_limit"
-    with dynamo.patch(**{limit: _RECOMPILES}), warnings.catch_warnings():  # type: ignore[attr-defined]
+    with dynamo.patch({limit: _RECOMPILES}), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import importlib
 import warnings
+from functools import cache
 from typing import Any
 
 import torch
@@ -35,31 +36,40 @@ class GcnConvLayer:
     changing graphs, and is part of what is tested.
     """
 
-    def __init__(self, edges: Any, edge_weight: Tensor | None, *, self_loops: SelfLoops) -> None:
+    def __init__(
+        self, edges: Any, edge_weight: Tensor | None, *, self_loops: SelfLoops, compiled: bool = False
+    ) -> None:
         self._edges = edges
         self._edge_weight = edge_weight
         self._add_self_loops = self_loops != "none"
-        self._convolutions: dict[tuple[int, int, bool], Any] = {}
+        self._compiled = compiled
 
     def __call__(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         """x `[N, F]`, weight `[F, C]`, bias `[C]` or None; the result is `[N, C]`."""
-        parameters = {"lin.weight": weight.t()}
+        prefix = "_orig_mod." if self._compiled else ""
+        parameters = {f"{prefix}lin.weight": weight.t()}
         if bias is not None:
-            parameters["bias"] = bias
-        convolution = self._convolution(weight.shape[0], weight.shape[1], bias is not None)
+            parameters[f"{prefix}bias"] = bias
+        convolution = _convolution(
+            weight.shape[0],
+            weight.shape[1],
+            add_self_loops=self._add_self_loops,
+            bias=bias is not None,
+            compiled=self._compiled,
+        )
         out: Tensor = torch.func.functional_call(convolution, parameters, (x, self._edges, self._edge_weight))
         return out
 
-    def _convolution(self, num_features: int, num_outputs: int, has_bias: bool) -> Any:
-        key = (num_features, num_outputs, has_bias)
-        if key not in self._convolutions:
-            nn = require_pyg("torch_geometric.nn")
-            # On the meta device, because its parameters are never used, and to draw no random numbers.
-            with torch.device("meta"):
-                self._convolutions[key] = nn.GCNConv(
-                    num_features, num_outputs, add_self_loops=self._add_self_loops, bias=has_bias
-                )
-        return self._convolutions[key]
+
+@cache
+def _convolution(num_features: int, num_outputs: int, *, compiled: bool, **options: bool) -> Any:
+    """A `GCNConv` of these widths, one for all graphs: it keeps nothing of the graphs it was called with."""
+    nn = require_pyg("torch_geometric.nn")
+    # On the meta device, because its own parameters are never used, and so that it draws no random numbers.
+    with torch.device("meta"):
+        convolution = nn.GCNConv(num_features, num_outputs, **options)
+    # The module is what PyG's users compile; Inductor does not compile the functional call around it.
+    return torch.compile(convolution, dynamic=True) if compiled else convolution
 
 
 def require_pyg(module: str) -> Any:
