@@ -190,6 +190,7 @@ def pytest_runtest_makereport(
     return report
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
     """Name our outcomes in pytest's own terminal, where a skip would hide them."""
     return short_status(report)

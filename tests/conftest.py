@@ -5,8 +5,6 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["pytester"]
-
 #: What would change the outcome of a run started by a test.
 _OUTSIDE = (
     "FORCE_COLOR",

@@ -50,7 +50,7 @@ class Controller:
         self._describe = describe
         self._opened = False
         self.recorder: Recorder | None = None
-        if options.folder is not None:
+        if options.folder is not None and not config.getoption("collectonly", default=False):
             self.recorder = Recorder(options.run_id, options.folder, self._invocation(), version)
 
     def _invocation(self) -> Invocation:
@@ -163,14 +163,21 @@ class Controller:
     # Ending
     #
 
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, None, None]:
-        """Close the document, and let the exit code say what the verdict says."""
+        """Close the document, and let the exit code say what the verdict says.
+
+        The innermost wrapper: after everybody's clean-up, and before the terminal's summary is written.
+        """
         yield
         if self.recorder is None or not self._opened:
             return
         # Other plugins' sessionfinish may have changed it: take what stands now.
         code = int(session.exitstatus)
+        if code == pytest.ExitCode.USAGE_ERROR and not self.recorder.snapshot().results:
+            # A wrong -k is noticed after collection: there never was a run.
+            self.recorder.discard()
+            return
         state, ended_by = _how_it_ended(session, code)
         self.finished = self.recorder.close(state, code, ended_by)
         session.exitstatus = code if self.finished[0].exit_code is None else self.finished[0].exit_code

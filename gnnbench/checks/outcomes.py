@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import NoReturn
 
 import pytest
@@ -80,9 +81,8 @@ def describe(finding: Finding) -> str:
 def short_status(report: pytest.TestReport) -> tuple[str, str, str] | None:
     """pytest's (category, letter, word) for our two kinds of skip; None for everything else."""
     text = report.longrepr[2] if isinstance(report.longrepr, tuple) else ""
-    text = text.removeprefix("Skipped: ")
-    if report.skipped and text.startswith("inconclusive: "):
-        return "inconclusive", "?", "INCONCLUSIVE"
-    if report.skipped and text.startswith("not applicable: "):
-        return "not applicable", "n", "NOT APPLICABLE"
-    return None
+    kind = re.match(r"(?:[\w.]+: )?(inconclusive|not applicable): ", text)
+    if not report.skipped or kind is None:
+        return None
+    word = kind.group(1)
+    return word, {"inconclusive": "?", "not applicable": "n"}[word], word.upper()

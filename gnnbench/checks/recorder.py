@@ -138,6 +138,12 @@ class Recorder:
         self._events.send(event="finish", exit_code=exit_code)
         return run, verdict(run)
 
+    def discard(self) -> None:
+        """Take the document of a run that never began away, and its folder where nothing else is in it."""
+        self.path.unlink(missing_ok=True)
+        if not any(self.folder.iterdir()):
+            self.folder.rmdir()
+
     def _write_if_due(self) -> None:
         begin = time.monotonic()
         if begin < self._next_write:

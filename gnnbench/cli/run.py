@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import threading
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import click
 
 from gnnbench import __version__
-from gnnbench.checks.controller import lost_check
 from gnnbench.checks.declaration import TIERS
 from gnnbench.checks.recorder import new_run_id, now
 from gnnbench.checks.requirement import parse_requirement
 from gnnbench.checks.suites import PYTEST_INI, suite_names, suites_folder
 from gnnbench.cli.child import PytestChild
 from gnnbench.cli.color import wants_color
-from gnnbench.cli.progress import Progress
-from gnnbench.record import ExitCode, Invocation, Result, Run, RunState, dumps, load, save
-from gnnbench.record.codec import decode
+from gnnbench.cli.follower import Follower, finish, tail
+from gnnbench.record import ExitCode, Invocation, Run, RunState, dumps, save
 
 #: pytest options that need the terminal for themselves, or print something else than a run.
 _NEED_TERMINAL = (
@@ -126,48 +121,48 @@ def run(
     )
     _make_folder(folder, blank)
 
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        str(suites_folder()),
-        f"--rootdir={suites_folder()}",
-        "-c",
-        str(PYTEST_INI),
-    ]
-    command += [
-        "-p",
-        "gnnbench.plugin",
-        "-p",
-        "no:cacheprovider",
-        "--continue-on-collection-errors",
-        "--tb=short",
-    ]
-    command += [
-        f"--gnnbench-tier={tier}",
-        f"--gnnbench-output={folder.parent}",
-        f"--gnnbench-run-id={run_id}",
-    ]
-    command += [f"--gnnbench-suite={name}" for name in suites]
-    command += [f"--gnnbench-device={name}" for name in devices]
-    command += [f"--gnnbench-require={what}" for what in require]
-    command += [f"--gnnbench-data={data.resolve()}"] if data else []
-    command += ["-k", keyword] if keyword else []
-    command += pytest_args
-
+    command = _pytest_command(
+        suites,
+        [
+            f"--gnnbench-tier={tier}",
+            f"--gnnbench-output={folder.parent}",
+            f"--gnnbench-run-id={run_id}",
+            *(f"--gnnbench-suite={name}" for name in suites),
+            *(f"--gnnbench-device={name}" for name in devices),
+            *(f"--gnnbench-require={what}" for what in require),
+            *([f"--gnnbench-data={data.resolve()}"] if data else []),
+            *(["-k", keyword] if keyword else []),
+            *pytest_args,
+        ],
+    )
     bare = any(argument in _NEED_TERMINAL for argument in pytest_args)
     log = None if bare else folder / "pytest.log"
     warm = _warm_up_charts() if charts and not bare else None
-    follower = _Follower(bare=bare)
+    follower = Follower(bare=bare)
     status = PytestChild(command, log).watch(follower.take)
     follower.close()
-    finished = _finish(folder, follower, status, log)
+    finished = finish(folder, follower, status, log)
     if finished is None:
+        _explain_usage_error(log)
+        _discard(folder)
         return status if status >= 0 else ExitCode.INTERNAL_ERROR
     if warm is not None:
         warm.join()
     _publish(finished, folder, json_to, charts=charts)
     return int(finished.exit_code or 0)
+
+
+def _pytest_command(suites: Sequence[str], options: Sequence[str]) -> list[str]:
+    folder = suites_folder()
+    return [
+        *(sys.executable, "-m", "pytest"),
+        # Only what was chosen: importing a suite that is left out takes time for nothing.
+        *(str(folder / name) for name in suites or suite_names()),
+        # The configuration of the folder that the command is called from has no say.
+        *(f"--rootdir={folder}", "-c", str(PYTEST_INI), "-p", "no:cacheprovider"),
+        *("-p", "gnnbench.plugin", "--continue-on-collection-errors", "--tb=short"),
+        *options,
+    ]
 
 
 def _words(values: Sequence[str]) -> list[str]:
@@ -210,87 +205,9 @@ def _warm_up_charts() -> threading.Thread:
     return thread
 
 
-class _Follower:
-    """Keeps what the child has said, for the screen now and for the document should the child die."""
-
-    def __init__(self, *, bare: bool) -> None:
-        self.results: list[dict[str, Any]] = []
-        self.selected: list[str] = []
-        self.running: dict[str, None] = {}
-        self._progress = None if bare else Progress(sys.stderr, color=wants_color(sys.stderr))
-
-    def take(self, event: dict[str, Any]) -> None:
-        kind = event["event"]
-        if kind == "collected":
-            self.selected = event["ids"]
-        elif kind == "start":
-            self.running[event["id"]] = None
-        elif kind == "result":
-            self.results.append(event["result"])
-            self.running.pop(event["result"]["id"], None)
-        if self._progress is None:
-            return
-        if kind == "collected":
-            self._progress.selected(event["ids"])
-        elif kind == "start":
-            self._progress.started(event["id"])
-        elif kind == "result":
-            self._progress.finished(event["result"])
-
-    def close(self) -> None:
-        if self._progress is not None:
-            self._progress.close()
-
-
-def _finish(folder: Path, follower: _Follower, status: int, log: Path | None) -> Run | None:
-    """The finished document; None where pytest never got to run (usage errors, `--collect-only`)."""
-    path = folder / "run.json"
-    document = load(path)
-    if document.state is not RunState.RUNNING:
-        return document
-    if status in (ExitCode.USAGE_ERROR, ExitCode.GOOD) and not follower.selected:
-        _explain_usage_error(log)
-        _discard(folder)
-        return None
-    known = {result.id for result in document.results}
-    heard = tuple(decode(Result, data) for data in follower.results if data["id"] not in known)
-    why = _signal_name(status) if status < 0 else f"exit status {status}"
-    lost = tuple(
-        lost_check(check, document.invocation.tier, _tail(log), "", why) for check in follower.running
-    )
-    results = (*document.results, *heard, *lost)
-    ended = {result.id for result in results}
-    nothing = status == ExitCode.NO_CHECKS
-    document = replace(
-        document,
-        state=RunState.COMPLETE if nothing else RunState.CRASHED,
-        finished_at=now(),
-        results=results,
-        collected=max(len(follower.selected), len(results)),
-        unfinished=tuple(check for check in follower.selected if check not in ended),
-        ended_by="" if nothing else f"{why}{' in ' + lost[0].id if lost else ' outside any check'}",
-        exit_code=status if status > 0 else ExitCode.CHECK_FAILED if lost else ExitCode.INTERNAL_ERROR,
-    )
-    save(document, path)
-    return document
-
-
-def _signal_name(status: int) -> str:
-    try:
-        return signal.Signals(-status).name
-    except ValueError:
-        return f"signal {-status}"
-
-
-def _tail(log: Path | None, lines: int = 60) -> str:
-    if log is None or not log.is_file():
-        return ""
-    return "\n".join(log.read_text("utf-8", "replace").splitlines()[-lines:])
-
-
 def _explain_usage_error(log: Path | None) -> None:
-    wrong = [line for line in _tail(log).splitlines() if "ERROR" in line or "error:" in line]
-    for line in wrong or _tail(log, 5).splitlines():
+    wrong = [line for line in tail(log).splitlines() if "ERROR" in line or "error:" in line]
+    for line in wrong or tail(log, 5).splitlines():
         click.echo(f"gnnbench: {line.removeprefix('ERROR: ')}", err=True)
 
 

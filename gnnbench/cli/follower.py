@@ -1,0 +1,99 @@
+"""What the watching process keeps of a run, and how it finishes the document of a child that died."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from gnnbench.checks.controller import lost_check
+from gnnbench.checks.recorder import now
+from gnnbench.cli.color import wants_color
+from gnnbench.cli.progress import Progress
+from gnnbench.record import ExitCode, Result, Run, RunState, load, save
+from gnnbench.record.codec import decode
+
+
+class Follower:
+    """Keeps what the child has said, for the screen now and for the document should the child die."""
+
+    def __init__(self, *, bare: bool) -> None:
+        self.results: list[dict[str, Any]] = []
+        self.selected: list[str] = []
+        self.running: dict[str, None] = {}
+        self._progress = None if bare else Progress(sys.stderr, color=wants_color(sys.stderr))
+
+    def take(self, event: dict[str, Any]) -> None:
+        kind = event["event"]
+        if kind == "collected":
+            self.selected = event["ids"]
+        elif kind == "start":
+            self.running[event["id"]] = None
+        elif kind == "result":
+            self.results.append(event["result"])
+            self.running.pop(event["result"]["id"], None)
+        if self._progress is None:
+            return
+        if kind == "collected":
+            self._progress.selected(event["ids"])
+        elif kind == "start":
+            self._progress.started(event["id"])
+        elif kind == "result":
+            self._progress.finished(event["result"])
+
+    def close(self) -> None:
+        if self._progress is not None:
+            self._progress.close()
+
+
+def finish(folder: Path, follower: Follower, status: int, log: Path | None) -> Run | None:
+    """The finished document; None where pytest never got to run (usage errors, `--collect-only`)."""
+    if status in (ExitCode.USAGE_ERROR, ExitCode.GOOD) and not follower.results:
+        return None
+    path = folder / "run.json"
+    document = load(path)
+    if document.state is not RunState.RUNNING:
+        return document
+    known = {result.id for result in document.results}
+    heard = tuple(decode(Result, data) for data in follower.results if data["id"] not in known)
+    why = _signal_name(status) if status < 0 else f"exit status {status}"
+    lost = tuple(
+        lost_check(check, document.invocation.tier, tail(log), "", why) for check in follower.running
+    )
+    results = (*document.results, *heard, *lost)
+    ended = {result.id for result in results}
+    nothing = status == ExitCode.NO_CHECKS
+    document = replace(
+        document,
+        state=RunState.COMPLETE if nothing else RunState.CRASHED,
+        finished_at=now(),
+        results=results,
+        collected=max(len(follower.selected), len(results)),
+        unfinished=tuple(check for check in follower.selected if check not in ended),
+        ended_by="" if nothing else f"{why}{' in ' + lost[0].id if lost else ' outside any check'}",
+        exit_code=_exit_code(status, bool(lost)),
+    )
+    save(document, path)
+    return document
+
+
+def _exit_code(status: int, lost: bool) -> int:
+    """A check that took the process down has failed; else the child's word, where it is one of ours."""
+    if lost:
+        return ExitCode.CHECK_FAILED
+    return status if status > 0 and status in set(ExitCode) else ExitCode.INTERNAL_ERROR
+
+
+def _signal_name(status: int) -> str:
+    try:
+        return signal.Signals(-status).name
+    except ValueError:
+        return f"signal {-status}"
+
+
+def tail(log: Path | None, lines: int = 60) -> str:
+    if log is None or not log.is_file():
+        return ""
+    return "\n".join(log.read_text("utf-8", "replace").splitlines()[-lines:])

@@ -1,0 +1,338 @@
+"""gnnbench run: the watched child, the document it leaves whatever happens, and the verdict."""
+
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from gnnbench.record import ExitCode, Outcome, RunState, load
+
+#: Reading the environment imports torch, which is other tests' business and takes seconds.
+QUICK_PLUGIN = """
+import gnnbench.environment
+from gnnbench.record import Environment
+gnnbench.environment.collect = Environment
+gnnbench.environment.resolve_devices = lambda names: ()
+"""
+
+#: The command as installed, but for where it finds its suites.
+DRIVER = """
+import sys
+from pathlib import Path
+from gnnbench.checks import suites
+from gnnbench.cli import main, run
+run_module = sys.modules["gnnbench.cli.run"]
+run_module.suites_folder = lambda: Path(sys.argv[1])
+run_module.suite_names = lambda: ("environment", "memory")
+main(sys.argv[2:])
+"""
+
+CHECKS = """
+import os, signal, time
+from gnnbench.checks import check, fail, not_applicable
+
+@check()
+def test_first():
+    pass
+
+@check()
+def test_second():
+    BODY
+
+@check()
+def test_third():
+    pass
+"""
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A folder with two small suites and a way to run the command on them."""
+    return Project(tmp_path)
+
+
+class Project:
+    def __init__(self, folder):
+        self.folder = folder
+        self.suites = folder / "suites"
+        (folder / "quick_plugin.py").write_text(QUICK_PLUGIN)
+        self.write("environment")
+        self.write("memory")
+
+    def write(self, suite, body="pass"):
+        place = self.suites / suite
+        place.mkdir(parents=True, exist_ok=True)
+        for package in (self.suites, place):
+            (package / "__init__.py").touch()
+        (place / "test_sample.py").write_text(CHECKS.replace("BODY", body))
+
+    def command(self, *arguments):
+        ours, _, theirs = " ".join(arguments).partition("--- ")
+        driver = [sys.executable, "-c", DRIVER, str(self.suites), "run", "--no-charts", *ours.split()]
+        return [*driver, "--", "-p", "quick_plugin", *theirs.split()]
+
+    def environment(self, **more):
+        return {**os.environ, "PYTHONPATH": str(self.folder), **more}
+
+    def run(self, *arguments, **environment):
+        return subprocess.run(
+            self.command(*arguments),
+            cwd=self.folder,
+            env=self.environment(**environment),
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    def start(self, *arguments):
+        return subprocess.Popen(
+            self.command(*arguments),
+            cwd=self.folder,
+            env=self.environment(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    @property
+    def document(self):
+        (path,) = self.folder.glob("reports/*/run.json")
+        return load(path)
+
+    def wait_for(self, found, seconds=60):
+        """Wait until a document is there for which `found` holds."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            paths = list(self.folder.glob("reports/*/run.json"))
+            if paths and found(load(paths[0])):
+                return
+            time.sleep(0.02)
+        pytest.fail("the document never came to that")
+
+
+def test_a_good_run(project):
+    """Everything is left in the run's folder, the verdict is on stdout, the talk on stderr."""
+    ended = project.run("--tier smoke")
+
+    assert ended.returncode == ExitCode.GOOD
+    (folder,) = project.folder.glob("reports/*")
+    assert {path.name for path in folder.iterdir()} == {
+        "run.json",
+        "report.html",
+        "junit.xml",
+        "summary.md",
+        "pytest.log",
+    }
+    assert project.document.invocation.tier == "smoke"
+    assert project.document.id == folder.name
+    assert "GOOD: 6 checks passed" in ended.stdout
+    assert re.search(r"environment +3 passed", ended.stderr)
+    assert "\x1b" not in ended.stdout + ended.stderr
+
+
+def test_a_failing_run(project):
+    """A failure is shown as it happens, and again in the verdict with what to do."""
+    project.write("memory", 'fail("it leaks", expected="0 B", found="9 B", fix="mend the leak")')
+    ended = project.run()
+
+    assert ended.returncode == ExitCode.CHECK_FAILED
+    assert "FAILED memory/sample/second\n      it leaks" in ended.stderr
+    assert "NOT GOOD: 1 of 6 checks failed" in ended.stdout
+    assert "mend the leak" in ended.stdout
+
+
+def test_selection_and_requirements_reach_pytest(project):
+    """--suite, -k and --require do what they say; exit code 12 where what is required is absent."""
+    project.write("memory", 'not_applicable("no GPU here", needs="cuda")')
+    ended = project.run("--suite memory -k second --require cuda:2")
+
+    assert ended.returncode == ExitCode.CONTRACT_UNMET
+    assert [result.id for result in project.document.results] == ["memory/sample/second"]
+    assert "required but absent: cuda" in ended.stdout
+
+
+def test_arguments_after_dashes_go_to_pytest(project):
+    """`-- -x` stops at the first failure, as pytest does."""
+    project.write("environment", "assert 0")
+    ended = project.run("--- -x")
+
+    assert ended.returncode == ExitCode.CHECK_FAILED
+    assert project.document.state is RunState.INTERRUPTED
+    assert len(project.document.unfinished) == 4
+
+
+def test_collect_only_runs_nothing(project):
+    """What only asks pytest a question gets pytest's answer, and leaves no run behind."""
+    ended = project.run("--- --collect-only -q")
+
+    assert ended.returncode == ExitCode.GOOD
+    assert "test_sample.py::test_second" in ended.stdout
+    assert list(project.folder.glob("reports/*")) == []
+
+
+def test_json_to_stdout(project):
+    """With `--json -` stdout holds the document and nothing else."""
+    ended = project.run("--json -")
+
+    assert json.loads(ended.stdout)["id"] == project.document.id
+    assert "GOOD: 6 checks passed" in ended.stderr
+
+
+def test_json_to_a_file(project):
+    """With `--json PATH` the document is there too."""
+    project.run("--json copy.json")
+
+    assert load(project.folder / "copy.json") == project.document
+
+
+def test_github(project):
+    """Under GitHub Actions the summary is appended and the failure annotated."""
+    project.write("memory", 'fail("it leaks: 100%")')
+    summary = project.folder / "summary"
+    summary.write_text("before\n")
+    ended = project.run(GITHUB_ACTIONS="true", GITHUB_STEP_SUMMARY=str(summary))
+
+    assert summary.read_text().startswith("before\n")
+    assert "it leaks" in summary.read_text()
+    assert re.search(r"^::error .*it leaks: 100%25", ended.stderr, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("--suite kernel", "expected environment, memory, found 'kernel'"),
+        ("--require gpu", "expected cuda, cuda:N, dataset:NAME or package:NAME, found 'gpu'"),
+        ("--data nowhere", "expected a folder of data sets, found nothing at nowhere"),
+        ("--output /proc/nowhere", "expected a folder that can be written to"),
+        ("--tier huge", "'huge' is not one of"),
+        ("--- --no-such-option", "unrecognized arguments: --no-such-option"),
+        ("-k (", "Wrong expression passed to '-k'"),
+    ],
+)
+def test_mistakes_are_one_line(project, arguments, message):
+    """A mistake on the command line is exit code 4 and a line that says it; no folder is left."""
+    ended = project.run(arguments)
+
+    assert ended.returncode == ExitCode.USAGE_ERROR
+    assert message in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert list(project.folder.glob("reports/*")) == []
+
+
+def test_nothing_selected(project):
+    """A selection that leaves nothing is exit code 5 with a document that says so."""
+    ended = project.run("-k nothing_has_this_name")
+
+    assert ended.returncode == ExitCode.NO_CHECKS
+    assert "NOTHING JUDGED" in ended.stdout
+    assert project.document.results == ()
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [("os.kill(os.getpid(), signal.SIGSEGV)", "SIGSEGV"), ("os._exit(77)", "exit status 77")],
+)
+def test_a_crash_is_a_failure_of_the_check_that_crashed(project, body, why):
+    """A check that takes the process down is named; what ran before it is kept, what did not is listed."""
+    project.write("environment", body)
+    ended = project.run()
+    run = project.document
+
+    assert ended.returncode == ExitCode.CHECK_FAILED
+    assert run.state is RunState.CRASHED
+    assert run.ended_by == f"{why} in environment/sample/second"
+    assert [(result.id, result.outcome) for result in run.results] == [
+        ("environment/sample/first", Outcome.PASSED),
+        ("environment/sample/second", Outcome.FAILED),
+    ]
+    assert len(run.unfinished) == 4
+    assert why in ended.stdout
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interruption(project, number):
+    """Ctrl-C and SIGTERM end the run with exit code 2, its document and its report."""
+    project.write("environment", "time.sleep(60)")
+    with project.start() as command:
+        project.wait_for(lambda run: run.collected == 6)
+        time.sleep(0.5)
+        command.send_signal(number)
+        said = command.stderr.read()
+        assert command.wait(timeout=60) == ExitCode.INTERRUPTED
+    run = project.document
+
+    assert run.state is RunState.INTERRUPTED
+    assert "environment/sample/third" in run.unfinished
+    assert list(project.folder.glob("reports/*/report.html"))
+    assert "Traceback" not in said
+
+
+def test_sigkill_at_any_moment_leaves_a_valid_document(project):
+    """Killed with its child at random moments, the command never leaves a corrupt run.json."""
+    project.write("environment", "time.sleep(0.4)")
+    chance = random.Random(20261124)
+    states = set()
+    for _ in range(6):
+        with project.start() as command:
+            project.wait_for(lambda run: True)
+            time.sleep(chance.uniform(0, 1.6))
+            # The child has a session of its own; pgrep-free, by what the kernel knows.
+            for process in children_of(command.pid):
+                os.kill(process, signal.SIGKILL)
+            command.kill()
+        (path,) = project.folder.glob("reports/*/run.json")
+        states.add(load(path).state)
+        for left in path.parent.iterdir():
+            left.unlink()
+        path.parent.rmdir()
+
+    assert RunState.RUNNING in states
+
+
+def children_of(pid):
+    tasks = Path(f"/proc/{pid}/task")
+    try:
+        return [int(child) for task in tasks.iterdir() for child in (task / "children").read_text().split()]
+    except OSError:
+        return []
+
+
+def test_a_killed_child_is_told_by_the_command(project):
+    """Where the kernel kills the child alone, the command finishes the document."""
+    project.write("environment", "time.sleep(60)")
+    with project.start() as command:
+        project.wait_for(lambda run: run.collected == 6)
+        time.sleep(0.5)
+        for process in children_of(command.pid):
+            os.kill(process, signal.SIGKILL)
+        assert command.wait(timeout=60) == ExitCode.CHECK_FAILED
+
+    assert project.document.ended_by == "SIGKILL in environment/sample/second"
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["report", "--help"], ["--version"]])
+def test_help_imports_nothing_heavy(arguments):
+    """Help is for machines without torch, and for people in a hurry."""
+    code = (
+        "import sys\n"
+        "from gnnbench.cli import main\n"
+        "try:\n    main(sys.argv[1:])\n"
+        "finally:\n"
+        "    heavy = {'torch', 'torch_geometric', 'numpy', 'scipy', 'altair', 'vl_convert'} & set(sys.modules)\n"
+        "    print('heavy:', sorted(heavy))\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False
+    )
+
+    assert ended.returncode == 0
+    assert ended.stdout.endswith("heavy: []\n")
