@@ -18,7 +18,7 @@ from gnnbench.graphs import Graph, SelfLoops
 _BLOCK = 1 << 22
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Adjacency:
     """A sparse `[N, N]` float64 matrix as triplets on the host; entries at the same place add up.
 

@@ -28,7 +28,7 @@ def entry_name(quantity: Quantity, index: tuple[int, ...]) -> str:
     return ", ".join(f"{axis} {i}" for axis, i in zip(_AXES[quantity], index, strict=True))
 
 
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False, kw_only=True)
 class LayerInputs:
     """The operands of a layer and the gradient that arrives from above.
 
@@ -67,7 +67,7 @@ class LayerInputs:
         )
 
 
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False, kw_only=True)
 class LayerResult:
     """The four quantities by which a layer is judged; None where one does not exist."""
 

@@ -18,7 +18,7 @@ from gnnbench.numerics.host import judging
 from gnnbench.numerics.layer import LayerInputs, LayerResult, Quantity
 
 
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False, kw_only=True)
 class Oracle(LayerResult):
     """The right answer with all that it was made from, in float64 on the host.
 
