@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -90,14 +91,24 @@ def _out_degrees(oracle: Oracle) -> Adjacency:
     return Adjacency(source, target, scale[target] * weight * scale[source], oracle.graph.num_nodes)
 
 
-def _without_duplicates(graph: Graph) -> Graph:
-    edges, first = torch.unique(graph.edge_index.cpu(), dim=1, return_inverse=True)
-    weight = None
-    if graph.edge_weight is not None:
-        # The first of each group is kept; index_put of the reversed list leaves it there.
-        weight = torch.zeros(edges.shape[1], dtype=graph.edge_weight.dtype)
-        weight[first.flip(0)] = graph.edge_weight.detach().cpu().flip(0)
-    return Graph(edges, graph.num_nodes, weight)
+def _once(keep: Literal["amin", "amax"]) -> Callable[[Graph], Graph]:
+    """Of duplicate edges the first, or the last."""
+
+    def change(graph: Graph) -> Graph:
+        edges, group = torch.unique(graph.edge_index.cpu(), dim=1, return_inverse=True)
+        kept = torch.zeros(edges.shape[1], dtype=torch.int64).scatter_reduce_(
+            0, group, torch.arange(graph.num_edges), keep, include_self=False
+        )
+        weight = None if graph.edge_weight is None else graph.edge_weight.detach().cpu()[kept]
+        return Graph(edges, graph.num_nodes, weight)
+
+    return change
+
+
+def _looped(graph: Graph) -> Graph:
+    """A + I as a graph, as those see it who assign where they should add."""
+    source, target, weight = looped_edges(graph, "add")
+    return Graph(torch.stack([source, target]), graph.num_nodes, weight)
 
 
 def _rounded_inputs(bits: int) -> Callable[[Oracle], Oracle]:
@@ -140,7 +151,12 @@ HYPOTHESES: tuple[Hypothesis, ...] = (
         "a self-loop is added to nodes that had one (A + I in place of add_remaining)",
         _on_graph(lambda g: g, "add"),
     ),
-    Hypothesis("duplicate edges count once", _on_graph(_without_duplicates)),
+    Hypothesis("duplicate edges count once, the last of them", _on_graph(_once("amax"))),
+    Hypothesis("duplicate edges count once, the first of them", _on_graph(_once("amin"))),
+    Hypothesis(
+        "duplicate edges count once, and so does a self-loop that is there with the one that is added",
+        _on_graph(lambda g: _once("amax")(_looped(g)), "none"),
+    ),
     Hypothesis("edge weights are ignored", _on_graph(lambda g: Graph(g.edge_index, g.num_nodes))),
     Hypothesis(
         "row-normalised: D^-1 A in place of D^-1/2 A D^-1/2",
