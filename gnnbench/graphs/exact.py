@@ -1,16 +1,17 @@
 """Probe graphs on which a GCN layer is computed without any rounding, so that every bit can be compared.
 
-Where every normalised in-degree is a power of 4, its inverse square root is a power of 2. With small whole numbers
-for x, weight, bias and the upstream gradient, every product and every partial sum of the layer is then a multiple of
-one power of 2, the granule, and float32 holds it exactly while it stays below 2^24 granules, in any order.
+Where every normalised in-degree is a power of 4, its inverse square root is a power of 2. With small whole
+numbers for x, weight, bias and the upstream gradient, every product and every partial sum of the layer is
+then a multiple of one power of 2, the granule, and float32 holds it exactly while it stays below 2^24
+granules, in any order.
 
-The finest granule here is 2^-11: 2^-10 from the self-loop of a node of degree 1024, halved by weights of 1/2. With
-|x| ≤ 4, |weight| ≤ 2, F = 16, C = 8 and an upstream gradient of ±1 all graphs stay below, forward and backward;
-dW comes closest, because it sums over all nodes. The tests compute how close.
+The finest granule here is 2^-11: 2^-10 from the self-loop of a node of degree 1024, halved by weights of 1/2.
+With |x| ≤ 4, |weight| ≤ 2, F = 16, C = 8 and an upstream gradient of ±1 all graphs stay below, forward and
+backward; dW comes closest, because it sums over all nodes. The tests compute how close.
 
-Exact in float32 and float64 are the forward pass in both orders, `Â (X W)` and `(Â X) W`, and dX, dW and db. With
-inputs of the matrix products rounded to TF32, bfloat16 or float16, only the forward pass as `Â (X W)` is: |X W| ≤ 128
-needs 8 bits, while Â X and Âᵀ G need more than those formats have.
+Exact in float32 and float64 are the forward pass in both orders, `Â (X W)` and `(Â X) W`, and dX, dW and db.
+With inputs of the matrix products rounded to TF32, bfloat16 or float16, only the forward pass as `Â (X W)`
+is: |X W| ≤ 128 needs 8 bits, while Â X and Âᵀ G need more than those formats have.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ def exact_probe_graphs(self_loops: SelfLoops = "add") -> tuple[ProbeGraph, ...]:
         ProbeGraph(
             "exact_plain",
             _exact(self_loops, {1: 40, 4: 30, 16: 12, 64: 2}, seed=1),
-            "no weights, self-loops or duplicates, in-degrees 1 to 64: every path of every library must answer alike",
+            "no weights, self-loops or duplicates, in-degrees 1 to 64: every path must answer alike",
         ),
         ProbeGraph(
             "exact_weighted",
@@ -55,7 +56,7 @@ def exact_probe_graphs(self_loops: SelfLoops = "add") -> tuple[ProbeGraph, ...]:
             _exact(
                 self_loops, {1: 20, 4: 20, 16: 10, 64: 3}, seed=4, weighted=True, duplicates=True, loops=True
             ),
-            "weights, duplicates and own self-loops of weight 3/2 together: F06, F07, F17, F18, F19, F20, F22",
+            "weights, duplicates, own self-loops of weight 3/2: F06, F07, F17, F18, F19, F20, F22",
         ),
         ProbeGraph(
             "exact_hub_256",
@@ -70,7 +71,7 @@ def exact_probe_graphs(self_loops: SelfLoops = "add") -> tuple[ProbeGraph, ...]:
         ProbeGraph(
             "exact_all",
             _exact(self_loops, {1: 700, 4: 300, 16: 60, 64: 8, 256: 2, 1024: 1}, seed=7, weighted=True),
-            f"all of {EXACT_DEGREES} and weights in one graph, so that rows of every length stand side by side",
+            f"all of {EXACT_DEGREES} and weights in one graph: rows of every length stand side by side",
             tier="standard",
         ),
     )

@@ -16,10 +16,11 @@ def power_law(
 ) -> Graph:
     """A directed, unweighted, unsorted graph whose in- and out-degrees follow a power law.
 
-    Each edge draws source and target independently with expected degrees w_r ∝ r^(-1/(exponent - 1)), r the rank of
-    the node, the static model of Goh, Kahng & Kim (2001, doi:10.1103/PhysRevLett.87.278701), for which
-    P(degree = k) ∝ k^-exponent. Ranks are dealt to nodes at random, for sources and targets apart. There are no
-    self-loops where there are two nodes or more. A few duplicate edges occur, between hubs above all.
+    Each edge draws source and target independently with expected degrees w_r ∝ r^(-1/(exponent - 1)), r the
+    rank of the node, the static model of Goh, Kahng & Kim (2001, doi:10.1103/PhysRevLett.87.278701), for
+    which P(degree = k) ∝ k^-exponent. Ranks are dealt to nodes at random, for sources and targets apart.
+    There are no self-loops where there are two nodes or more. A few duplicate edges occur, between hubs above
+    all.
 
     One seed gives one graph on one type of device; a CPU and a GPU draw from different streams.
     The edges take 16 bytes each, the work besides 24 bytes a node and 0.5 GB at most.
@@ -58,7 +59,7 @@ def power_law(
 def _ranks(count: int, num_nodes: int, exponent: float, generator: torch.Generator) -> Tensor:
     """int64 `[count]`: ranks in [0, N) drawn with density ∝ rank^(-1/(exponent - 1)).
 
-    The distribution function is (r / N)^(1 - α) with α = 1/(exponent - 1), so its inverse is N u^(1 / (1 - α)).
+    Their distribution function is (r / N)^((exponent - 2) / (exponent - 1)), inverted here.
     """
     # float64, because 24 bits of u can't reach every one of 10^8 nodes.
     u = torch.rand(count, dtype=torch.float64, device=generator.device, generator=generator)

@@ -160,23 +160,22 @@ def _parts(length: int) -> Iterator[slice]:
 
 def _check_num_nodes(num_nodes: object) -> None:
     if isinstance(num_nodes, bool) or not isinstance(num_nodes, int):
-        raise ValueError(
-            f"num_nodes: expected an int, found {num_nodes!r} of type {type(num_nodes).__name__}"
-        )
+        raise ValueError(f"num_nodes: expected an int, found {num_nodes!r}")  # noqa: TRY004 - as all here
     if num_nodes < 0:
         raise ValueError(f"num_nodes = {num_nodes}: expected 0 or more")
 
 
 def _check_edge_index(edge_index: object, num_nodes: int) -> None:
     if not isinstance(edge_index, Tensor):
-        raise ValueError(f"edge_index: expected a torch.Tensor, found {type(edge_index).__name__}")
+        raise ValueError(f"edge_index: expected a torch.Tensor, found {type(edge_index).__name__}")  # noqa: TRY004
     if edge_index.layout != torch.strided:
         raise ValueError(f"edge_index: expected a dense tensor, found layout {edge_index.layout}")
     if edge_index.dtype != torch.int64:
         raise ValueError(f"edge_index: expected dtype torch.int64, found {edge_index.dtype}")
     if edge_index.dim() != 2 or edge_index.shape[0] != 2:
         raise ValueError(
-            f"edge_index: expected shape [2, E] (row 0 sources, row 1 targets), found {list(edge_index.shape)}"
+            f"edge_index: expected shape [2, E] (row 0 sources, row 1 targets), "
+            f"found {list(edge_index.shape)}"
         )
     if edge_index.shape[1] == 0:
         return
@@ -191,13 +190,14 @@ def _check_edge_index(edge_index: object, num_nodes: int) -> None:
             entries = [int(value) for value in chunk[:, column]]
             row = 0 if not 0 <= entries[0] < num_nodes else 1
             raise ValueError(
-                f"edge_index[{row}, {part.start + column}] = {entries[row]}: expected a node in [0, {num_nodes})"
+                f"edge_index[{row}, {part.start + column}] = {entries[row]}: "
+                f"expected a node in [0, {num_nodes})"
             )
 
 
 def _check_edge_weight(edge_weight: object, edge_index: Tensor) -> None:
     if not isinstance(edge_weight, Tensor):
-        raise ValueError(f"edge_weight: expected a torch.Tensor or None, found {type(edge_weight).__name__}")
+        raise ValueError(f"edge_weight: expected a torch.Tensor or None, found {type(edge_weight).__name__}")  # noqa: TRY004
     if edge_weight.layout != torch.strided:
         raise ValueError(f"edge_weight: expected a dense tensor, found layout {edge_weight.layout}")
     if not edge_weight.is_floating_point():
@@ -210,7 +210,8 @@ def _check_edge_weight(edge_weight: object, edge_index: Tensor) -> None:
         )
     if edge_weight.device != edge_index.device:
         raise ValueError(
-            f"edge_weight: expected it on {edge_index.device} beside edge_index, found it on {edge_weight.device}"
+            f"edge_weight: expected it on {edge_index.device} beside edge_index, "
+            f"found it on {edge_weight.device}"
         )
     if edge_weight.shape[0] == 0:
         return

@@ -43,14 +43,15 @@ def probe_graphs() -> tuple[ProbeGraph, ...]:
         ProbeGraph(
             "mixed",
             _mixed(),
-            "directed, weighted, unsorted; an own self-loop of weight 2.5, a duplicate edge, nodes without in-edges, "
-            "an isolated node, an isolated last node: F06, F07, F17, F18, F19, F20, F22, max + 1 taken for N",
+            "directed, weighted, unsorted; an own self-loop of weight 2.5, a duplicate edge, "
+            "nodes without in-edges, an isolated node, an isolated last node, for N taken as max + 1: F06, "
+            "F07, F17, F18, F19, F20, F22",
         ),
         ProbeGraph(
             "directed",
             _directed(),
-            "directed, weighted, unsorted, without self-loops or duplicates, so that every path of PyTorch Geometric "
-            "must answer alike: F17, F19, F20",
+            "directed, weighted, unsorted, without self-loops or duplicates, so that every path of PyTorch "
+            "Geometric must answer alike: F17, F19, F20",
         ),
         ProbeGraph(
             "own_loops",
@@ -73,8 +74,8 @@ def probe_graphs() -> tuple[ProbeGraph, ...]:
                 [(3, 0), (0, 1), (3, 0), (1, 2), (0, 1), (2, 1), (3, 0)],
                 [0.5, 1.0, 1.25, 2.0, 0.75, 1.5, 3.0],
             ),
-            "weighted duplicate edges, apart from one another: overwritten instead of added, or wrongly marked as "
-            "coalesced: F06, F07, F22",
+            "weighted duplicate edges, apart from one another: overwritten instead of added, or wrongly "
+            "marked as coalesced: F06, F07, F22",
         ),
         ProbeGraph(
             "multigraph",
@@ -84,12 +85,12 @@ def probe_graphs() -> tuple[ProbeGraph, ...]:
         ProbeGraph(
             "unweighted",
             _edges(7, [(5, 0), (0, 3), (4, 1), (1, 0), (3, 0), (2, 4), (0, 5)]),
-            "directed and unweighted, unsorted, isolated last node: weights defaulting to something other than 1: F19",
+            "directed and unweighted, unsorted, isolated last node: weights defaulting to other than 1: F19",
         ),
         ProbeGraph(
             "undirected",
             _undirected(),
-            "undirected, unweighted, sorted by source: what most users have; the control for the directed ones",
+            "undirected, unweighted, sorted by source: what most users have; the control",
         ),
         ProbeGraph(
             "isolated",
@@ -136,13 +137,13 @@ def probe_graphs() -> tuple[ProbeGraph, ...]:
         ProbeGraph(
             "random",
             _random(num_nodes=300, num_edges=2400),
-            "300 nodes, 2,400 weighted edges from 2^-6 to 2^6, with self-loops and duplicates: rows that cross the "
-            "tiles of a kernel: F01, F08, F12, F41",
+            "300 nodes, 2,400 weighted edges from 2^-6 to 2^6, with self-loops and duplicates: rows that "
+            "cross the tiles of a kernel: F01, F08, F12, F41",
         ),
         ProbeGraph(
             "power_law",
             power_law(5_000, 40_000, seed=7, device="cpu"),
-            "5,000 nodes, 40,000 edges with power-law degrees: load balancing between short and long rows: F04, F12",
+            "5,000 nodes, 40,000 edges with power-law degrees: balancing of short and long rows: F04, F12",
             tier="standard",
         ),
     )
@@ -176,7 +177,7 @@ def _undirected() -> Graph:
 
 
 def _hub(degree: int) -> Graph:
-    """Node 1 hears `degree` others, node 3 speaks to `degree` others; unweighted, shuffled, last node isolated."""
+    """Node 1 hears `degree` others, node 3 speaks to as many; unweighted, the last node isolated."""
     num_nodes = degree + 6
     others = torch.arange(5, 5 + degree)
     into = torch.stack([others, torch.full_like(others, 1)])

@@ -15,7 +15,8 @@ from gnnbench.graphs import Graph, SelfLoops
 from gnnbench.reference.propagation import normalised_edges
 from gnnbench.reference.protocol import Backend, Layer, UnsupportedByBackend
 
-#: Distinct programs of one function before Dynamo gives up: sizes 0 and 1 and absent biases each need their own.
+#: Distinct programs of one function before Dynamo gives up: sizes 0 and 1 and absent biases each need their
+#: own.
 _RECOMPILES = 256
 
 
@@ -101,7 +102,7 @@ def _compiled_scatter() -> Callable[..., Any]:
 
 @contextmanager
 def compiling() -> Iterator[None]:
-    """Raise Dynamo's limit of programs, past which it runs uncompiled in silence, and hush its own warnings."""
+    """Raise Dynamo's limit of programs, past which it runs uncompiled in silence; hush its own warnings."""
     import torch._dynamo.config as dynamo
 
     # Newer releases call it recompile_limit.

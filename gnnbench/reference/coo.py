@@ -6,7 +6,8 @@ import torch
 
 from gnnbench.graphs import Graph, SelfLoops
 from gnnbench.reference.layer import AggregatingLayer
-from gnnbench.reference.propagation import propagation_coo, require_product
+from gnnbench.reference.product import require_product
+from gnnbench.reference.propagation import propagation_coo
 
 
 class CooBackend:
@@ -19,5 +20,5 @@ class CooBackend:
     ) -> AggregatingLayer:
         """Sort and merge the edges; raises `UnsupportedByBackend` where PyTorch has no such product here."""
         matrix = propagation_coo(graph, device=device, dtype=dtype, self_loops=self_loops)
-        require_product(matrix, backend=self.name, backward=True)
+        require_product(matrix, backend=self.name)
         return AggregatingLayer(matrix.matmul, device=device, dtype=dtype)

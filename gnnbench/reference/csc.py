@@ -8,7 +8,8 @@ import torch
 
 from gnnbench.graphs import Graph, SelfLoops
 from gnnbench.reference.layer import AggregatingLayer
-from gnnbench.reference.propagation import propagation_coo, require_product
+from gnnbench.reference.product import require_product
+from gnnbench.reference.propagation import propagation_coo
 
 
 class CscBackend:
@@ -24,5 +25,5 @@ class CscBackend:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Sparse CS[RC] tensor support is in beta state")
             csc = matrix.to_sparse_csc()
-            require_product(csc, backend=self.name, backward=True)
+            require_product(csc, backend=self.name)
         return AggregatingLayer(csc.matmul, device=device, dtype=dtype)

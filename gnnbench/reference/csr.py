@@ -9,43 +9,45 @@ from torch import Tensor
 
 from gnnbench.graphs import Graph, SelfLoops
 from gnnbench.reference.layer import AggregatingLayer
-from gnnbench.reference.propagation import propagation_coo, require_product, to_csr
+from gnnbench.reference.product import CsrProduct, csr_product
+from gnnbench.reference.propagation import propagation_coo, to_csr
 
 
 class CsrBackend:
-    """Â as a CSR tensor, and its transpose, made once, for the backward pass."""
+    """Â as a CSR tensor, and its transpose, made once, for the backward pass.
+
+    PyTorch's own backward pass of a CSR product makes the transpose anew in each call: on two cores, with
+    10^5 nodes, 10^6 edges and 64 features it took 300 ms, the forward pass 44 ms (torch 2.13).
+    """
 
     name = "csr"
 
     def bind(
         self, graph: Graph, *, device: torch.device, dtype: torch.dtype, self_loops: SelfLoops = "add"
     ) -> AggregatingLayer:
-        """Sort and merge the edges both ways; raises `UnsupportedByBackend` where PyTorch has no such product."""
+        """Sort and merge the edges both ways; raises `UnsupportedByBackend` where no product is there."""
         matrix = propagation_coo(graph, device=device, dtype=dtype, self_loops=self_loops)
-        forward, backward = to_csr(matrix), to_csr(matrix.t().coalesce())
-        require_product(forward, backend=self.name)
+        forward = csr_product(to_csr(matrix), backend=self.name)
+        backward = csr_product(to_csr(matrix.t().coalesce()), backend=self.name)
 
         def aggregate(h: Tensor) -> Tensor:
-            product: Tensor = _CsrProduct.apply(h, forward, backward)  # type: ignore[no-untyped-call]
+            product: Tensor = _Aggregation.apply(h, forward, backward)  # type: ignore[no-untyped-call]
             return product
 
         return AggregatingLayer(aggregate, device=device, dtype=dtype)
 
 
-class _CsrProduct(torch.autograd.Function):
-    """`forward_matrix @ h`, and `backward_matrix @ gradient` with the transpose at hand."""
+class _Aggregation(torch.autograd.Function):
+    """`forward_product(h)`, and the product with the transpose for its gradient."""
 
     @staticmethod
-    def forward(ctx: Any, h: Tensor, forward_matrix: Tensor, backward_matrix: Tensor) -> Tensor:
-        ctx.backward_matrix = backward_matrix
-        ctx.forward_matrix = forward_matrix
-        return forward_matrix @ h
+    def forward(ctx: Any, h: Tensor, forward_product: CsrProduct, backward_product: CsrProduct) -> Tensor:
+        ctx.products = forward_product, backward_product
+        return forward_product(h)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, None, None]:
-        (gradient,) = gradients
-        if not ctx.needs_input_grad[0]:
-            return None, None, None
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        forward_product, backward_product = ctx.products
         # Through apply again, so that second derivatives exist too.
-        product: Tensor = _CsrProduct.apply(gradient, ctx.backward_matrix, ctx.forward_matrix)  # type: ignore[no-untyped-call]
-        return product, None, None
+        gradient: Tensor = _Aggregation.apply(gradients[0], backward_product, forward_product)  # type: ignore[no-untyped-call]
+        return gradient, None, None

@@ -25,8 +25,8 @@ class DenseBackend:
         num_bytes = graph.num_nodes**2 * dtype.itemsize
         if num_bytes > _MAX_BYTES:
             raise UnsupportedByBackend(
-                f"dense: the propagation matrix of {graph.num_nodes:,} nodes takes {num_bytes / 1e9:.1f} GB in {dtype}; "
-                f"the dense backend stops at {_MAX_BYTES / 1e9:.1f} GB"
+                f"dense: the propagation matrix of {graph.num_nodes:,} nodes takes "
+                f"{num_bytes / 1e9:.1f} GB in {dtype}; the dense backend stops at {_MAX_BYTES / 1e9:.1f} GB"
             )
         # Duplicates are added in float64: index_put with accumulate in a 16-bit dtype would round after each.
         target, source, value = normalised_edges(

@@ -28,10 +28,8 @@ class AggregatingLayer:
 
     def __call__(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         """x `[N, F]`, weight `[F, C]`, bias `[C]` or None; the result is `[N, C]`."""
-        if x.shape[1] < weight.shape[1]:
-            out = self.aggregate(x) @ weight
-        else:
-            out = self.aggregate(x @ weight)
+        narrow = x.shape[1] < weight.shape[1]
+        out = self.aggregate(x) @ weight if narrow else self.aggregate(x @ weight)
         return out if bias is None else out + bias
 
     def aggregate(self, h: Tensor) -> Tensor:

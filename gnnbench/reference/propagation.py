@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from gnnbench.graphs import Graph, SelfLoops
-from gnnbench.reference.protocol import UnsupportedByBackend
 
 
 def normalised_edges(
@@ -34,8 +33,8 @@ def normalised_edges(
         if len(negative):
             node = int(negative[0])
             raise ValueError(
-                f"node {node} has the weighted in-degree {float(degree[node])}: the symmetric normalisation takes "
-                f"its square root and needs 0 or more"
+                f"node {node} has the weighted in-degree {float(degree[node])}: the symmetric normalisation "
+                f"takes its square root and needs 0 or more"
             )
         # Division and square root are correctly rounded by IEEE 754; pow and rsqrt promise less.
         scale = torch.where(degree > 0, 1.0 / degree.sqrt(), torch.zeros_like(degree))
@@ -76,44 +75,3 @@ def to_csr(matrix: Tensor) -> Tensor:
             matrix.shape,
             check_invariants=False,
         )
-
-
-def require_product(matrix: Tensor, *, backend: str, backward: bool = False) -> None:
-    """Multiply once by one dense column, so that what PyTorch lacks here is said at `bind`, with the reason.
-
-    Only "not implemented" and "not compiled in" count as unsupported: any other failure is the image's, and
-    the suites must see it.
-
-    Raises:
-        UnsupportedByBackend: where PyTorch has no such kernel for this layout, dtype and device.
-    """
-    column = torch.zeros(matrix.shape[1], 1, dtype=matrix.dtype, device=matrix.device, requires_grad=backward)
-    try:
-        product = matrix @ column
-        if backward:
-            product.sum().backward()  # type: ignore[no-untyped-call]
-    except (NotImplementedError, RuntimeError) as error:
-        reason = missing_kernel(error)
-        if reason is None:
-            raise
-        layout = str(matrix.layout).removeprefix("torch.")
-        raise UnsupportedByBackend(
-            f"{backend}: PyTorch {torch.__version__} has no {layout} product in {matrix.dtype} on "
-            f"{matrix.device.type}: {reason}"
-        ) from error
-
-
-def missing_kernel(error: Exception) -> str | None:
-    """The first line of `error` where it says that PyTorch has no such kernel, else None."""
-    text = str(error).partition("\n")[0]
-    marks = (
-        "not implemented for",
-        "not implemented",
-        "Could not run",
-        "requires",
-        "without MKL",
-        "not supported",
-    )
-    if isinstance(error, NotImplementedError) or any(mark in text for mark in marks):
-        return text
-    return None

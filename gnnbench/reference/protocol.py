@@ -10,7 +10,7 @@ from torch import Tensor
 from gnnbench.graphs import Graph, SelfLoops
 
 
-class UnsupportedByBackend(Exception):  # noqa: N818 - the name third parties raise, fixed by the design
+class UnsupportedByBackend(Exception):
     """A backend can't serve this graph, device, dtype or self-loop convention, for the reason given.
 
     It is not an error of the run: the suites record the case as not applicable and show the reason.

@@ -3,14 +3,14 @@
 What each of its paths does was tried on every probe graph, and tests/test_reference_pyg.py holds it fast
 (PyG's issues #129 and #2288, its pull request #8210 and `gcn_norm` tell the story):
 
-| path            | self-loops                                                     | duplicate edges             |
-|-----------------|----------------------------------------------------------------|-----------------------------|
-| edge_index      | `add_remaining_self_loops`: one for each node that has none;    | add up, but of several      |
-|                 | those that are there keep their weight                          | self-loops of a node PyG    |
-|                 |                                                                | keeps one                   |
-| EdgeIndex       | as edge_index                                                  | as edge_index               |
-| torch.sparse    | `add_self_loops`: A + I, one more for every node               | add up where weighted;      |
-|                 |                                                                | unweighted ones merge to 1  |
+| path         | self-loops                                                   | duplicate edges            |
+|--------------|--------------------------------------------------------------|----------------------------|
+| edge_index   | `add_remaining_self_loops`: one for each node that has none; | add up, but of several     |
+|              | those that are there keep their weight                       | self-loops of a node PyG   |
+|              |                                                              | keeps one                  |
+| EdgeIndex    | as edge_index                                                | as edge_index              |
+| torch.sparse | `add_self_loops`: A + I, one more for every node             | add up where weighted;     |
+|              |                                                              | unweighted ones merge to 1 |
 
 Where PyG's answer is not that of the convention asked for, `bind` raises `UnsupportedByBackend`.
 """
@@ -75,11 +75,12 @@ def _convolution(num_features: int, num_outputs: int, *, compiled: bool, **optio
 def require_pyg(module: str) -> Any:
     """A module of PyTorch Geometric; raises `UnsupportedByBackend` where it is not installed.
 
-    Only its absence is unsupported. An installed PyG that won't import is the image's fault, and its error passes.
+    Only its absence is unsupported. Where an installed PyG won't import, the image is at fault and the
+    error error passes.
     """
     try:
         with warnings.catch_warnings():
-            # PyG still uses torch.jit.script; its other warnings, of broken extensions above all, must be seen.
+            # PyG still uses torch.jit.script. Its other warnings, of broken extensions, must be seen.
             warnings.simplefilter("ignore", DeprecationWarning)
             return importlib.import_module(module)
     except ModuleNotFoundError as error:
@@ -93,7 +94,7 @@ def require_pyg(module: str) -> Any:
 def require_edge_index_convention(graph: Graph, self_loops: SelfLoops, *, path: str) -> None:
     """Raise `UnsupportedByBackend` where PyG's edge_index path answers other than `self_loops` asks.
 
-    That path keeps the self-loops that are there instead of adding one, and keeps one only where a node has several.
+    That path adds no self-loop where there is one, and keeps only one where a node has several.
     """
     loops = graph.target[graph.source == graph.target]
     if self_loops == "add" and len(loops):
@@ -105,7 +106,8 @@ def require_edge_index_convention(graph: Graph, self_loops: SelfLoops, *, path: 
         repeated = (torch.bincount(loops, minlength=1) > 1).nonzero()
         if len(repeated):
             raise UnsupportedByBackend(
-                f"PyG's {path} path keeps one self-loop a node: node {int(repeated[0])} has several, which add up"
+                f"PyG's {path} path keeps one self-loop a node: node {int(repeated[0])} has several, "
+                f"which add up"
             )
 
 

@@ -23,7 +23,8 @@ class PygCompiledBackend:
         """Hand the edges over as they are.
 
         Raises:
-            UnsupportedByBackend: where this path's self-loops differ, or nothing can be compiled for `device`.
+            UnsupportedByBackend: where this path's self-loops differ, or nothing can be compiled for
+                `device`.
         """
         require_pyg("torch_geometric.nn")
         require_edge_index_convention(graph, self_loops, path="edge_index")

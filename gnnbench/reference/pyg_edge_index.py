@@ -16,7 +16,7 @@ class PygEdgeIndexBackend:
     def bind(
         self, graph: Graph, *, device: torch.device, dtype: torch.dtype, self_loops: SelfLoops = "add"
     ) -> GcnConvLayer:
-        """Hand the edges over as they are; raises `UnsupportedByBackend` where this path's self-loops differ."""
+        """Hand the edges over; raises `UnsupportedByBackend` where this path's self-loops differ."""
         require_pyg("torch_geometric.nn")
         require_edge_index_convention(graph, self_loops, path="edge_index")
         placed = graph.to(device)

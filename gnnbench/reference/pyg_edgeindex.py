@@ -17,7 +17,11 @@ class PygEdgeIndexClassBackend:
     def bind(
         self, graph: Graph, *, device: torch.device, dtype: torch.dtype, self_loops: SelfLoops = "add"
     ) -> GcnConvLayer:
-        """Sort the edges; raises `UnsupportedByBackend` where this path's self-loops differ, or PyG has no EdgeIndex."""
+        """Sort the edges.
+
+        Raises:
+            UnsupportedByBackend: where this path's self-loops differ, or PyG has no EdgeIndex.
+        """
         pyg = require_pyg("torch_geometric")
         if not hasattr(pyg, "EdgeIndex"):
             raise UnsupportedByBackend("this PyTorch Geometric has no EdgeIndex: it came with PyG 2.6")

@@ -7,12 +7,12 @@ import warnings
 import torch
 
 from gnnbench.graphs import Graph, SelfLoops
-from gnnbench.reference.propagation import require_product
+from gnnbench.reference.product import require_product
 from gnnbench.reference.pyg import GcnConvLayer, require_pyg, require_sparse_convention
 
 
 class PygSparseBackend:
-    """The path of programs that use `ToSparseTensor`; the matrix is made by PyG's own `to_torch_csr_tensor`."""
+    """The path of `ToSparseTensor`; the matrix is made by PyG's own `to_torch_csr_tensor`."""
 
     name = "pyg_sparse"
 
@@ -35,5 +35,5 @@ class PygSparseBackend:
             )
             # Without weights PyG fills in float32 ones, whatever dtype the features have.
             adj_t = adj_t.to(dtype)
-            require_product(adj_t, backend=self.name, backward=True)
+            require_product(adj_t, backend=self.name)
         return GcnConvLayer(adj_t, None, self_loops=self_loops)

@@ -54,8 +54,8 @@ def register_backend(backend: Backend) -> Backend:
         raise ValueError(f"backend name: expected letters, digits and _ . + only, found {name!r}")
     if name in _registered:
         raise ValueError(
-            f"backend {name!r} is registered already, by {type(_registered[name]).__qualname__}: choose another name, or "
-            f"call unregister_backend({name!r}) first"
+            f"backend {name!r} is registered already, by {type(_registered[name]).__qualname__}: "
+            f"choose another name, or call unregister_backend({name!r}) first"
         )
     _registered[name] = backend
     return backend
