@@ -219,7 +219,7 @@ def _discard(folder: Path) -> None:
 
 
 def _publish(document: Run, folder: Path, json_to: str | None, *, charts: bool) -> None:
-    from gnnbench.report import annotations, append_step_summary, terminal_verdict, write_reports
+    from gnnbench.report import annotation_lines, append_step_summary, terminal_verdict, write_reports
 
     write_reports(document, folder, charts=charts)
     if json_to == "-":
@@ -229,7 +229,7 @@ def _publish(document: Run, folder: Path, json_to: str | None, *, charts: bool) 
     if os.environ.get("GITHUB_STEP_SUMMARY"):
         append_step_summary(document, Path(os.environ["GITHUB_STEP_SUMMARY"]))
     if os.environ.get("GITHUB_ACTIONS") == "true":
-        for line in annotations(document):
+        for line in annotation_lines(document):
             click.echo(line, err=True)
     to_stderr = json_to == "-"
     color = wants_color(sys.stderr if to_stderr else sys.stdout)

@@ -4,7 +4,7 @@ Never imports torch. Jinja2 and vl-convert are imported only when a page or a ch
 """
 
 from gnnbench.report.files import FORMATS, file_names, write_reports
-from gnnbench.report.github import annotations, append_step_summary
+from gnnbench.report.github import annotation_lines, append_step_summary
 from gnnbench.report.html import render_html
 from gnnbench.report.junit import render_junit
 from gnnbench.report.markdown import render_markdown
@@ -13,7 +13,7 @@ from gnnbench.report.vega import warm_up
 
 __all__ = [
     "FORMATS",
-    "annotations",
+    "annotation_lines",
     "append_step_summary",
     "file_names",
     "render_html",

@@ -16,7 +16,7 @@ _STEP_BYTES = 1024 * 1024
 _TEXT = 800
 
 
-def annotations(run: Run, limit: int = MAX_ANNOTATIONS) -> list[str]:
+def annotation_lines(run: Run, limit: int = MAX_ANNOTATIONS) -> list[str]:
     """Workflow commands for the worst findings, one a line to print; at most `limit` of them.
 
     Failures are errors. A run that is not good for another reason gives one error that says it.

@@ -1,0 +1,1 @@
+"""Do the libraries of this image really work, on every device, and are its limits wide enough?"""
