@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
@@ -32,8 +32,7 @@ def entry_name(quantity: Quantity, index: tuple[int, ...]) -> str:
 class LayerInputs:
     """The operands of a layer and the gradient that arrives from above.
 
-    Raises `ValueError` for shapes that do not fit together and for entries that are not finite: no bound
-    holds for those.
+    Raises `ValueError` for shapes that do not fit together.
     """
 
     x: Tensor
@@ -51,6 +50,9 @@ class LayerInputs:
             tensor = getattr(self, name)
             if tensor is not None and tuple(tensor.shape) != shape:
                 raise ValueError(f"{name}: expected shape {list(shape)}, found {list(tensor.shape)}")
+
+    def require_finite(self) -> None:
+        """Raise `ValueError` naming the first entry that is NaN or infinite: no bound holds for those."""
         for field in fields(self):
             tensor = getattr(self, field.name)
             if tensor is not None and not bool(torch.isfinite(tensor).all()):
@@ -84,25 +86,24 @@ class LayerResult:
 def evaluate(
     layer: Callable[[Tensor, Tensor, Tensor | None], Tensor],
     inputs: LayerInputs,
+    gradients: Collection[Quantity] = GRADIENTS,
 ) -> LayerResult:
     """Run `layer` forward and backward on `inputs`, whose tensors stay as they are unless the layer spoils
     them.
 
-    A gradient that does not exist is None: where the result hangs on no operand, or has not the form that
-    `inputs.upstream` has. Whatever the layer raises passes through.
+    Only the operands of `gradients` require one. A gradient that does not exist is None: where the result
+    does not depend on the operand, or has not the form that `inputs.upstream` has. Whatever the layer raises
+    passes through.
     """
-    x = inputs.x.detach().requires_grad_()
-    weight = inputs.weight.detach().requires_grad_()
-    bias = None if inputs.bias is None else inputs.bias.detach().requires_grad_()
+    x = inputs.x.detach().requires_grad_("dX" in gradients)
+    weight = inputs.weight.detach().requires_grad_("dW" in gradients)
+    bias = None if inputs.bias is None else inputs.bias.detach().requires_grad_("db" in gradients)
     with torch.enable_grad():
         out = layer(x, weight, bias)
     if not isinstance(out, Tensor) or not out.requires_grad or out.shape != inputs.upstream.shape:
         return LayerResult(forward=out)
-    operands = [x, weight] if bias is None else [x, weight, bias]
-    gradients = torch.autograd.grad(out, operands, inputs.upstream.to(out.dtype), allow_unused=True)
-    return LayerResult(
-        forward=out.detach(),
-        dX=gradients[0],
-        dW=gradients[1],
-        db=None if bias is None else gradients[2],
-    )
+    operands = {"dX": x, "dW": weight, "db": bias}
+    wanted = {name: one for name, one in operands.items() if one is not None and one.requires_grad}
+    upstream = inputs.upstream.to(out.dtype)
+    found = torch.autograd.grad(out, list(wanted.values()), upstream, allow_unused=True)
+    return LayerResult(forward=out.detach(), **dict(zip(wanted, found, strict=True)))

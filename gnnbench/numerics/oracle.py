@@ -77,12 +77,9 @@ def gcn_oracle(
     if x.shape[0] != graph.num_nodes:
         raise ValueError(f"x: expected a row for each of {graph.num_nodes} nodes, found {x.shape[0]}")
     inputs = LayerInputs(x=x.detach(), weight=weight.detach(), bias=bias, upstream=upstream.detach())
-    return _oracle(
-        graph,
-        self_loops,
-        normalised_adjacency(graph, self_loops),
-        inputs.to("cpu", torch.float64),
-    )
+    inputs = inputs.to("cpu", torch.float64)
+    inputs.require_finite()
+    return _oracle(graph, self_loops, normalised_adjacency(graph, self_loops), inputs)
 
 
 def _oracle(graph: Graph, self_loops: SelfLoops, adjacency: Adjacency, inputs: LayerInputs) -> Oracle:

@@ -134,11 +134,12 @@ TRIPWIRES: tuple[Tripwire, ...] = (
     Tripwire(precision="tf32 or fp16", fraction=2.0**-9),
 )
 
-_TRIPWIRE_NODES = _TRIPWIRE_FEATURES = 64
+#: Large enough for tensor cores to be worth a library's while, small enough that dW's sums fit float32.
+_TRIPWIRE_NODES, _TRIPWIRE_FEATURES = 256, 64
 
 
 def tripwire_graph() -> Graph:
-    """64 nodes, each with three in-edges: with its loop the degree is 4, and every entry of Â exactly 1/4."""
+    """256 nodes with three in-edges each: with its loop the degree is 4, and every entry of Â exactly 1/4."""
     node = torch.arange(_TRIPWIRE_NODES)
     source = torch.cat([(node + step) % _TRIPWIRE_NODES for step in (1, 3, 9)])
     return Graph(torch.stack([source, node.repeat(3)]), _TRIPWIRE_NODES)

@@ -1,0 +1,127 @@
+"""What the checks share: operands with their oracle, made once a process, and how backends are judged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import pytest
+import torch
+from torch import Tensor
+
+from gnnbench.checks import Evidence, fail, not_applicable, tier
+from gnnbench.graphs import Graph, ProbeGraph, SelfLoops, exact_probe_graphs, probe_graphs
+from gnnbench.numerics import (
+    QUANTITIES,
+    Comparison,
+    LayerInputs,
+    LayerResult,
+    Oracle,
+    Quantity,
+    compare,
+    compare_exact,
+    exact_inputs,
+    gcn_bounds,
+    gcn_oracle,
+    real_inputs,
+    require_exact,
+)
+from gnnbench.reference import Backend, Layer, UnsupportedByBackend
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Case:
+    """One graph with operands, the right answer, and how far from it an answer may be."""
+
+    graph: Graph
+    inputs: LayerInputs
+    """float32, on the host."""
+    oracle: Oracle
+    bounds: Mapping[Quantity, Tensor] | None
+    """None where the answer must be equal bit for bit."""
+
+    def compare(
+        self, found: LayerResult, device: torch.device, quantities: Sequence[Quantity] = QUANTITIES
+    ) -> list[Comparison]:
+        """Each of `quantities` that the layer has, against the oracle."""
+        comparisons = []
+        for name in quantities:
+            if name == "db" and self.inputs.bias is None:
+                continue
+            got = getattr(found, name)
+            if self.bounds is None:
+                comparisons.append(compare_exact(name, got, self.oracle, device=device))
+            else:
+                comparisons.append(compare(name, got, self.oracle, self.bounds[name], device=device))
+        return comparisons
+
+
+def make_case(graph: Graph, inputs: LayerInputs, *, exact: bool, self_loops: SelfLoops = "add") -> Case:
+    """The case of these operands; raises `ValueError` where an exact one could round."""
+    oracle = gcn_oracle(graph, inputs.x, inputs.weight, inputs.bias, inputs.upstream, self_loops=self_loops)
+    if exact:
+        require_exact(oracle)
+    return Case(graph, inputs, oracle, None if exact else gcn_bounds(oracle))
+
+
+@cache
+def exact_case(
+    name: str,
+    self_loops: SelfLoops = "add",
+    *,
+    widths: tuple[int, int] = (16, 8),
+    bias: bool = True,
+    seed: int = 0,
+) -> Case:
+    """Whole numbers on the exact probe graph called `name`."""
+    graph = next(probe.graph for probe in exact_probe_graphs(self_loops) if probe.name == name)
+    inputs = exact_inputs(graph.num_nodes, *widths, seed=seed, bias=bias)
+    return make_case(graph, inputs, exact=True, self_loops=self_loops)
+
+
+@cache
+def bounded_case(name: str) -> Case:
+    """Real numbers on the probe graph called `name`, as wide as it asks for."""
+    probe = next(probe for probe in probe_graphs() if probe.name == name)
+    return make_case(probe.graph, real_inputs(probe.graph.num_nodes, *probe.widths), exact=False)
+
+
+def each(probes: Sequence[ProbeGraph]) -> pytest.MarkDecorator:
+    """Parametrize `probe`, each in its own tier."""
+    return pytest.mark.parametrize(
+        "probe", [pytest.param(probe, id=probe.name, marks=tier(probe.tier)) for probe in probes]
+    )
+
+
+def bind(backend: Backend, graph: Graph, device: torch.device, self_loops: SelfLoops = "add") -> Layer:
+    """The backend's layer on `graph`; ends the check as not applicable where the backend has none."""
+    try:
+        layer: Layer = backend.bind(graph, device=device, dtype=torch.float32, self_loops=self_loops)
+    except UnsupportedByBackend as unsupported:
+        not_applicable(str(unsupported), needs=f"backend:{backend.name}")
+    return layer
+
+
+def judge(evidence: Evidence, backend: Backend, comparisons: Sequence[Comparison]) -> None:
+    """Record every margin; then fail on the worst where one is beyond its bound."""
+    __tracebackhide__ = True
+    for comparison in comparisons:
+        evidence.margin(
+            comparison.name,
+            error=comparison.error,
+            bound=comparison.bound,
+            rule=comparison.rule,
+            where=comparison.where,
+        )
+    wrong = [comparison for comparison in comparisons if not comparison.passed]
+    if not wrong:
+        return
+    worst = max(wrong, key=lambda comparison: comparison.ratio)
+    others = ", ".join(comparison.name for comparison in wrong if comparison is not worst)
+    fail(
+        f"{backend.name}: {worst.summary}" + (f"; {others} wrong as well" if others else ""),
+        expected=worst.expected + (f" at {worst.where}" if worst.where else ""),
+        found=worst.got,
+        cause=worst.cause,
+    )

@@ -1,0 +1,35 @@
+"""How many threads a check gets on a CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+from gnnbench.graphs import ProbeGraph
+
+#: torch splits its own kernels from this many elements on (at::internal::GRAIN_SIZE).
+_GRAIN = 32768
+
+
+@pytest.fixture(autouse=True)
+def _threads(request: pytest.FixtureRequest) -> Iterator[None]:
+    """One thread on the CPU where the work is too small to be split.
+
+    Libraries wake their threads all the same, and on a busy machine waiting for them took twenty times as
+    long as the work. Compiled kernels keep the number of threads they were compiled under, so they always get
+    all.
+    """
+    callspec = getattr(request.node, "callspec", None)
+    params = {} if callspec is None else callspec.params
+    device, probe, backend = (params.get(name) for name in ("device", "probe", "backend"))
+    messages = probe.graph.num_edges * max(probe.widths) if isinstance(probe, ProbeGraph) else 0
+    compiled = getattr(backend, "tier", "smoke") != "smoke"
+    if not isinstance(device, torch.device) or device.type != "cpu" or compiled or messages >= _GRAIN:
+        yield
+        return
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
