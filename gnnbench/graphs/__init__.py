@@ -1,17 +1,27 @@
 """Graphs: the type, the probe graphs, generators that scale, and the citation networks."""
 
+from gnnbench.graphs.citation import planetoid
 from gnnbench.graphs.exact import EXACT_DEGREES, exact_probe_graphs
 from gnnbench.graphs.generators import power_law
 from gnnbench.graphs.graph import SELF_LOOPS, Graph, SelfLoops
+from gnnbench.graphs.node_classification import NodeClassification
+from gnnbench.graphs.planetoid_files import PLANETOID_NAMES, DatasetAbsent, DatasetCorrupt
 from gnnbench.graphs.probes import ProbeGraph, probe_graphs
+from gnnbench.graphs.stand_in import stochastic_block_model_cora
 
 __all__ = [
     "EXACT_DEGREES",
+    "PLANETOID_NAMES",
     "SELF_LOOPS",
+    "DatasetAbsent",
+    "DatasetCorrupt",
     "Graph",
+    "NodeClassification",
     "ProbeGraph",
     "SelfLoops",
     "exact_probe_graphs",
+    "planetoid",
     "power_law",
     "probe_graphs",
+    "stochastic_block_model_cora",
 ]

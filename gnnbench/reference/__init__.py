@@ -5,7 +5,9 @@ from gnnbench.reference.coo import CooBackend
 from gnnbench.reference.csc import CscBackend
 from gnnbench.reference.csr import CsrBackend
 from gnnbench.reference.dense import DenseBackend
+from gnnbench.reference.features import SparseFeatures
 from gnnbench.reference.index_add import IndexAddBackend
+from gnnbench.reference.model import GCN
 from gnnbench.reference.protocol import Backend, Layer, UnsupportedByBackend
 from gnnbench.reference.pyg_compiled import PygCompiledBackend
 from gnnbench.reference.pyg_edge_index import PygEdgeIndexBackend
@@ -19,6 +21,7 @@ from gnnbench.reference.registry import (
     register_backend,
     unregister_backend,
 )
+from gnnbench.reference.training import TrainingResult, train
 
 for _backend in (
     DenseBackend(),
@@ -37,13 +40,17 @@ del _backend
 
 __all__ = [
     "ENTRY_POINT_GROUP",
+    "GCN",
     "Backend",
     "BrokenBackend",
     "CompiledBackend",
     "Layer",
+    "SparseFeatures",
+    "TrainingResult",
     "UnsupportedByBackend",
     "backend",
     "backends",
     "register_backend",
+    "train",
     "unregister_backend",
 ]

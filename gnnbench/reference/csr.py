@@ -9,7 +9,7 @@ from torch import Tensor
 
 from gnnbench.graphs import Graph, SelfLoops
 from gnnbench.reference.layer import AggregatingLayer
-from gnnbench.reference.product import CsrProduct, csr_product
+from gnnbench.reference.product import Product, csr_product
 from gnnbench.reference.propagation import propagation_coo, to_csr
 
 
@@ -27,27 +27,26 @@ class CsrBackend:
     ) -> AggregatingLayer:
         """Sort and merge the edges both ways; raises `UnsupportedByBackend` where no product is there."""
         matrix = propagation_coo(graph, device=device, dtype=dtype, self_loops=self_loops)
-        forward = csr_product(to_csr(matrix), backend=self.name)
-        backward = csr_product(to_csr(matrix.t().coalesce()), backend=self.name)
+        forward, backward = to_csr(matrix), to_csr(matrix.t().coalesce())
+        product = csr_product(forward, backend=self.name)
 
         def aggregate(h: Tensor) -> Tensor:
-            product: Tensor = _Aggregation.apply(h, forward, backward)  # type: ignore[no-untyped-call]
-            return product
+            out: Tensor = _Aggregation.apply(h, forward, backward, product)  # type: ignore[no-untyped-call]
+            return out
 
         return AggregatingLayer(aggregate, device=device, dtype=dtype)
 
 
 class _Aggregation(torch.autograd.Function):
-    """`forward_product(h)`, and the product with the transpose for its gradient."""
+    """The product with `matrix`, and with its transpose for the gradient."""
 
     @staticmethod
-    def forward(ctx: Any, h: Tensor, forward_product: CsrProduct, backward_product: CsrProduct) -> Tensor:
-        ctx.products = forward_product, backward_product
-        return forward_product(h)
+    def forward(ctx: Any, h: Tensor, matrix: Tensor, transpose: Tensor, product: Product) -> Tensor:
+        ctx.operands = transpose, matrix, product
+        return product(matrix, h)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
-        forward_product, backward_product = ctx.products
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
         # Through apply again, so that second derivatives exist too.
-        gradient: Tensor = _Aggregation.apply(gradients[0], backward_product, forward_product)  # type: ignore[no-untyped-call]
-        return gradient, None, None
+        gradient: Tensor = _Aggregation.apply(gradients[0], *ctx.operands)  # type: ignore[no-untyped-call]
+        return gradient, None, None, None

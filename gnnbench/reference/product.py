@@ -10,14 +10,15 @@ from torch import Tensor
 
 from gnnbench.reference.protocol import UnsupportedByBackend
 
-CsrProduct = Callable[[Tensor], Tensor]
+#: `(matrix, h) -> matrix @ h`
+Product = Callable[[Tensor, Tensor], Tensor]
 
 #: What PyTorch says where it has no such kernel, as against one that fails.
 _MISSING = ("not implemented", "Could not run", "without MKL", "not supported", "requires")
 
 
-def csr_product(matrix: Tensor, *, backend: str) -> CsrProduct:
-    """`h -> matrix @ h` for a CSR `matrix`, without a gradient.
+def csr_product(matrix: Tensor, *, backend: str) -> Product:
+    """What multiplies CSR matrices like `matrix` by dense ones, without a gradient.
 
     On a CPU `matrix @ h` goes to MKL, which knows no 16-bit formats and exists on x86 only.
     `torch.sparse.mm` with `reduce="sum"` is PyTorch's own kernel, for CPUs of any kind and for bfloat16 and
@@ -26,11 +27,11 @@ def csr_product(matrix: Tensor, *, backend: str) -> CsrProduct:
     Raises:
         UnsupportedByBackend: where neither is there.
     """
-    reason = _missing(matrix, lambda one, column: one @ column)
+    reason = _missing(matrix, torch.matmul)
     if reason is None:
-        return matrix.matmul
+        return torch.matmul
     if _missing(matrix, _reduced) is None:
-        return lambda h: _reduced(matrix, h)
+        return _reduced
     raise _unsupported(backend, matrix, reason)
 
 
