@@ -29,8 +29,19 @@ _CONFIG: Spec = {
     "view": {"stroke": None},
     "text": {"color": "currentColor", "fontSize": 12},
 }
-# Places for what a logarithmic axis can't hold, in decades from its ends.
-_PIN = 0.75
+_AXIS: Spec = {
+    "labelColor": "currentColor",
+    "labelFontSize": 12,
+    "labelPadding": 6,
+    "domain": False,
+    "ticks": False,
+    "grid": False,
+    "title": None,
+}
+# A smallest of this share of the largest or more makes bars that look alike.
+_ALIKE = 0.6
+# Places for what a logarithmic axis can't hold: so much of its length beyond its ends.
+_PIN = 0.1
 _FLOOR, _CEILING = -6.0, 6.0
 # Dots nearer than this, in decades, are one dot.
 _RESOLUTION = 0.03
@@ -56,11 +67,12 @@ def margins_figure(margins: Margins) -> Spec:
         "config": _CONFIG,
         "layer": [
             {
-                "data": {"values": axis.ticks},
-                "mark": {"type": "rule", **_INK},
+                "data": {"values": [{**tick, "row": strip.name} for strip in strips for tick in axis.ticks]},
+                "mark": {"type": "tick", "orient": "vertical", "size": 16, "yOffset": 8, **_INK},
                 "encoding": {
                     "x": {**x, "axis": _tick_labels(axis.ticks)},
-                    "opacity": {"condition": {"test": "datum.x == 0", "value": 0.9}, "value": 0.14},
+                    "y": y,
+                    "opacity": {"condition": {"test": "datum.x == 0", "value": 1}, "value": 0.2},
                 },
             },
             {
@@ -85,7 +97,7 @@ def margins_figure(margins: Margins) -> Spec:
 
 
 def series_figure(series: Series) -> Spec:
-    """A bar a row up to the median, with the interquartile range as a line where there are samples."""
+    """A bar or a dot a row at the median, with the interquartile range as a line where there are samples."""
     scale, rows = series.scale, series.rows[:MAX_ROWS]
     bars = []
     for index, row in enumerate(rows):
@@ -100,31 +112,33 @@ def series_figure(series: Series) -> Spec:
                 "value": scale.number(row.measurement.median),
             }
         )
-    least = min(0.0, *(bar["low"] for bar in bars))
-    x: Spec = {
-        "field": "median",
-        "type": "quantitative",
-        "axis": None,
-        "scale": {"domain": [least, max(0.0, *(bar["high"] for bar in bars)) or 1], "nice": False},
-    }
+    highest, lowest = max(bar["high"] for bar in bars), min(bar["low"] for bar in bars)
+    # Bars begin at zero or they lie; where all are alike that hides what differs, so those are dots.
+    alike = lowest > _ALIKE * highest > 0
+    margin = 0.08 * (highest - lowest or highest)
+    domain = [lowest - margin, highest + margin] if alike else [min(0.0, lowest), max(0.0, highest) or 1.0]
+    axis: Spec | None = {**_AXIS, "tickCount": 4} if alike else None
+    scaled: Spec = {"type": "quantitative", "axis": axis, "scale": {"domain": domain, "nice": False, "zero": False}}
     y: Spec = {"field": "row", "type": "ordinal", "axis": None, "sort": None}
+    spread: Spec = {
+        "mark": {"type": "rule", "strokeWidth": 2, "yOffset": 8, **_INK},
+        "transform": [{"filter": "datum.high > datum.low"}],
+        "encoding": {"x": {**scaled, "field": "low"}, "x2": {"field": "high"}, "y": y},
+    }
+    bar: Spec = {
+        "mark": {"type": "bar", "height": 8, "yOffset": 8, "color": _BAR, "opacity": 0.6},
+        "encoding": {"x": {**scaled, "field": "median"}, "x2": {"datum": 0}, "y": y},
+    }
+    dot: Spec = {
+        "mark": {"type": "point", "filled": True, "yOffset": 8, "size": 60, "color": _BAR, "opacity": 1},
+        "encoding": {"x": {**scaled, "field": "median"}, "y": y},
+    }
     return {
         "width": WIDTH,
         "height": {"step": 34},
         "config": _CONFIG,
         "data": {"values": bars},
-        "layer": [
-            *_names_above(None, y, "value"),
-            {
-                "mark": {"type": "bar", "height": 8, "yOffset": 8, "color": _BAR, "opacity": 0.55},
-                "encoding": {"x": x, "x2": {"datum": 0}, "y": y},
-            },
-            {
-                "mark": {"type": "rule", "strokeWidth": 2.5, "yOffset": 8, **_INK},
-                "transform": [{"filter": "datum.high > datum.low"}],
-                "encoding": {"x": {**x, "field": "low"}, "x2": {"field": "high"}, "y": y},
-            },
-        ],
+        "layer": [*_names_above(None, y, "value"), *([spread, dot] if alike else [bar, spread])],
     }
 
 
@@ -136,23 +150,27 @@ class _LogAxis:
         self.low = max(math.floor(min([-1.0, *logs])), _FLOOR)
         self.high = min(math.ceil(max([0.0, *logs])), _CEILING)
         zero, infinite = 0.0 in ratios, math.inf in ratios
-        left = self.low - (_PIN if zero else 0.15)
-        right = self.high + (_PIN if infinite else 0.15)
-        self.domain = [left - (0.15 if zero else 0), right + (0.15 if infinite else 0)]
+        length = self.high - self.low
+        # Room for half a dot, or for the place beyond the end with half a dot.
+        self.zero, self.infinite = self.low - _PIN * length, self.high + _PIN * length
+        self.domain = [
+            self.low - length * (0.02 + _PIN * zero),
+            self.high + length * (0.03 + _PIN * infinite),
+        ]
         decades = range(int(self.low), int(self.high) + 1)
         step = max(1, math.ceil(len(decades) / 7))
         self.ticks: list[Spec] = [
-            {"x": d, "label": number(10.0**d, 1)} for d in decades if d % step == 0 or d == 0
+            {"x": d, "label": _decade(d)} for d in decades if d % step == 0 or d == 0
         ]
-        self.ticks += [{"x": self.low - _PIN, "label": "0"}] * zero
-        self.ticks += [{"x": self.high + _PIN, "label": "∞"}] * infinite
+        self.ticks += [{"x": self.zero, "label": "0"}] * zero
+        self.ticks += [{"x": self.infinite, "label": "∞"}] * infinite
 
     def place(self, ratio: float) -> float:
         """Where `ratio` stands, in decades; what is off the axis stands at its end."""
         if ratio <= 0:
-            return self.low - _PIN
+            return self.zero
         if math.isinf(ratio):
-            return self.high + _PIN
+            return self.infinite
         return min(max(math.log10(ratio), self.low), self.high)
 
 
@@ -172,19 +190,14 @@ def _dots(strip: Strip, axis: _LogAxis) -> list[Spec]:
     ]
 
 
+def _decade(exponent: int) -> str:
+    """`0.01`, `100`, `10⁶`."""
+    return number(10.0**exponent, 1) if abs(exponent) <= 3 else number(10.0**exponent, 1).removeprefix("1×")
+
+
 def _tick_labels(ticks: list[Spec]) -> Spec:
     labels = {str(tick["x"]): tick["label"] for tick in ticks}
-    return {
-        "values": [tick["x"] for tick in ticks],
-        "labelExpr": f"({labels!r})[datum.value]",
-        "labelColor": "currentColor",
-        "labelFontSize": 12,
-        "domain": False,
-        "ticks": False,
-        "grid": False,
-        "labelPadding": 6,
-        "title": None,
-    }
+    return {**_AXIS, "values": [tick["x"] for tick in ticks], "labelExpr": f"({labels!r})[datum.value]"}
 
 
 def _names_above(values: list[dict[str, Any]] | None, y: Spec, right: str) -> list[Spec]:

@@ -103,6 +103,10 @@ def _environment() -> jinja2.Environment:
         escaped = str(jinja2.filters.escape(text.clean(value)))
         return Markup(_CODE.sub(r"<code>\1</code>", escaped))  # noqa: S704 - escaped in the line above
 
+    def breaks(value: str) -> Markup:
+        """A path that may break after its slashes."""
+        return Markup(str(jinja2.filters.escape(text.clean(value))).replace("/", "/<wbr>"))  # noqa: S704 - as above
+
     def printable(value: Any) -> Any:
         """Whatever a template prints passes through here: nothing unprintable reaches a page."""
         return text.clean(value) if type(value) is str else value
@@ -117,6 +121,7 @@ def _environment() -> jinja2.Environment:
     )
     environment.filters.update(
         prose=prose,
+        breaks=breaks,
         drawing=Markup,
         number=quantity.number,
         duration=quantity.duration,

@@ -62,6 +62,11 @@ class Margins:
         return sum(strip.over for strip in self.strips)
 
     @property
+    def several_devices(self) -> bool:
+        """Whether the comparisons were made on more than one device."""
+        return len({c.result.device for strip in self.strips for c in strip.comparisons}) > 1
+
+    @property
     def exact(self) -> int:
         """How many had to agree bit for bit."""
         return sum(c.margin.bound == 0 for strip in self.strips for c in strip.comparisons)
@@ -78,14 +83,11 @@ class Margins:
 
 
 def margins_of(run: Run) -> Margins:
-    """Gather the margins of `run` by backend, and by device where there are several."""
+    """Gather the margins of `run` by backend, over all graphs and devices."""
     everything = [Comparison(result, margin) for result in run.results for margin in result.margins]
-    several = len({c.result.device for c in everything}) > 1
     strips: dict[str, list[Comparison]] = {}
     for comparison in everything:
-        name = source(comparison.result)
-        device = comparison.result.device
-        strips.setdefault(f"{name} · {device}" if several and device else name, []).append(comparison)
+        strips.setdefault(source(comparison.result), []).append(comparison)
     ordered = sorted(
         (Strip(name, tuple(members)) for name, members in strips.items()),
         key=lambda strip: -strip.worst.margin.ratio,

@@ -16,6 +16,8 @@ _BINARY = ("", "Ki", "Mi", "Gi", "Ti", "Pi")
 # Symbols that a prefix attaches to; before a plain word it stands apart: `12.4 M edge/s`.
 _SYMBOLS = {"s", "Hz", "W", "J", "V", "A", "FLOP", "FLOP/s", "FLOPS", "bit/s", "op/s"}
 _BYTES = {"B", "B/s"}
+#: Counts below this are written out.
+_WHOLE = 1e9
 _UNSCALED = {"", "%", "°C", "1", "ratio", "x", "count"}
 _LABELS = {"1": "", "ratio": "", "count": "", "x": "×"}
 
@@ -50,6 +52,9 @@ def scale_for(values: Iterable[float], unit: str) -> Scale:
         factor, label = float(1024**power), _BINARY[power] + unit
     elif unit in _UNSCALED:
         factor, label = 1.0, _LABELS.get(unit, unit)
+    elif unit not in _SYMBOLS and largest < _WHOLE and all(float(size).is_integer() for size in sizes):
+        # A count is a whole number, and its last digit may matter: 57,344 nodes.
+        factor, label = 1.0, unit
     else:
         exponent = min(max(int(math.log10(largest) // 3) * 3, -12), 15)
         # Thousandths of a plain word read worse than 0.004 of it.
@@ -76,7 +81,7 @@ def number(value: float, digits: int = 3) -> str:
     if value == 0:
         return "0"
     exponent = math.floor(math.log10(abs(value)))
-    if -4 < exponent < 5:
+    if -4 < exponent < 4 or (exponent == 4 and digits > 1):
         return _signed(f"{value:,.{max(digits - 1 - exponent, 0)}f}")
     mantissa, _, power = f"{value:.{digits - 1}e}".partition("e")
     return _signed(f"{mantissa}×10{str(int(power)).translate(_SUPERSCRIPTS)}")
