@@ -94,8 +94,22 @@ def each(probes: Sequence[ProbeGraph]) -> pytest.MarkDecorator:
     )
 
 
-def bind(backend: Backend, graph: Graph, device: torch.device, self_loops: SelfLoops = "add") -> Layer:
-    """The backend's layer on `graph`; ends the check as not applicable where the backend has none."""
+def bind(
+    backend: Backend,
+    graph: Graph,
+    device: torch.device,
+    self_loops: SelfLoops = "add",
+    *,
+    copy: bool = True,
+) -> Layer:
+    """The backend's layer on `graph`; ends the check as not applicable where the backend has none.
+
+    On a copy, unless told otherwise, so that a backend that spoils its graph fails its own checks and nobody
+    else's.
+    """
+    if copy:
+        weight = None if graph.edge_weight is None else graph.edge_weight.clone()
+        graph = Graph(graph.edge_index.clone(), graph.num_nodes, weight)
     try:
         layer: Layer = backend.bind(graph, device=device, dtype=torch.float32, self_loops=self_loops)
     except UnsupportedByBackend as unsupported:

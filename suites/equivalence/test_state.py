@@ -27,7 +27,7 @@ def test_operands_unchanged(backend: Backend, device: torch.device, evidence: Ev
         case.graph.weights().to(device, copy=True),
     )
     inputs = case.inputs.to(device)
-    evaluate(bind(backend, graph, device), inputs)
+    evaluate(bind(backend, graph, device, copy=False), inputs)
     before = {
         "edge_index": (case.graph.edge_index, graph.edge_index),
         "edge_weight": (case.graph.weights(), graph.weights()),
