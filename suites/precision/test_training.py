@@ -15,8 +15,9 @@ from gnnbench.reference import TrainingResult, train
 
 from .task import BF16, FP16, Mode, cora, require_mode, seeds_for, task, trained
 
-#: Test accuracy of a GCN on Cora's public split in % (Kipf & Welling 2017, table 2), and the standard deviation
-#: over seeds that an independent rerun of Fey & Lenssen (2019), table 1, found: 81.305 +- 0.714 over 100.
+#: Test accuracy of a GCN on Cora's public split in % (Kipf & Welling 2017, table 2), and the standard
+#: deviation over seeds that an independent rerun of Fey & Lenssen (2019), table 1, found: 81.305 +- 0.714
+#: over 100 seeds.
 PAPER, SIGMA = 81.5, 0.714
 #: The rerun's mean lies below the paper's figure; a correct image may be as far off as that.
 BIAS = PAPER - 81.305
@@ -51,7 +52,7 @@ def test_paper(device: torch.device, data_root: Path | None, run_tier: Tier, evi
 @check(catches=("F09", "F46", "F47"))
 @pytest.mark.parametrize("mode", MODES)
 def test_first_step(mode: Mode, device: torch.device, data_root: Path | None, evidence: Evidence) -> None:
-    """Loss and gradients of step 1 under autocast are FP32's to the precision that was asked for, no more, no less."""
+    """Step 1 under autocast has FP32's loss and gradients, to the precision asked for, no more, no less."""
     require_mode(mode, device)
     data = task(data_root)
     plain = train(data, device=device, epochs=1)
@@ -101,7 +102,8 @@ def test_accuracy(
     evidence.fact("skipped_steps", skipped)
     evidence.fact("final_scale", [result.final_scale for result in mixed])
     _require_health(mixed, skipped, epochs, mode)
-    # The trajectories diverge, so the two accuracies of a seed are taken to be independent: sigma_d = sqrt(2) sigma.
+    # The trajectories diverge, so the two accuracies of a seed are taken to be independent, and their
+    # difference has sqrt(2) times the spread.
     difference = fmean(100 * (m.test_accuracy - p.test_accuracy) for m, p in zip(mixed, plain, strict=True))
     bound = Z * math.sqrt(2) * SIGMA / math.sqrt(len(seeds))
     margin = evidence.margin("accuracy", error=abs(difference), bound=bound, rule="paired seeds")
