@@ -45,7 +45,9 @@ class _Observer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         result = func(*args, **(kwargs or {}))
-        devices = {str(tensor.device) for tensor in _tensors((args, kwargs, result))}
+        tensors = _tensors((args, kwargs, result))
+        # Meta tensors hold no numbers, so nothing is computed on them: modules are laid out that way.
+        devices = {str(t.device) for t in tensors if t.device.type != "meta" or self.device.type == "meta"}
         self.operators.update(devices)
         if devices - {str(self.device)}:
             self.astray[str(func)] += 1
