@@ -26,7 +26,8 @@ def planetoid(name: str, root: Path | str | None, *, download: bool = False) -> 
     Args:
         name: `"Cora"`, `"CiteSeer"` or `"PubMed"`.
         root: a folder that holds `<name>/raw/ind.*`; it may be read-only, and nothing is written to it.
-        download: fetch the files into `root` first where they are not there. Nothing else touches the network.
+        download: fetch the files into `root` first where they are not there. Nothing else touches the
+        network.
 
     Raises:
         ValueError: for another name.

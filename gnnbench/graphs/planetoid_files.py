@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import pickle
 import shlex
+import warnings
 from pathlib import Path
 
 PLANETOID_NAMES: tuple[str, ...] = ("Cora", "CiteSeer", "PubMed")
@@ -127,7 +128,13 @@ def _verify(path: Path, digest: str | None) -> None:
             raise DatasetCorrupt(path, expected="one node number a line", found="something else")
     else:
         try:
-            pickle.loads(content, encoding="latin1")  # noqa: S301 - PyG is about to read the very same pickle
+            with warnings.catch_warnings():
+                # The pickles name scipy.sparse.csr, which newer releases of SciPy deprecate.
+                warnings.simplefilter("ignore", DeprecationWarning)
+                pickle.loads(content, encoding="latin1")  # noqa: S301 - PyG reads the very same pickle next
+        except ModuleNotFoundError:
+            # Without SciPy or NumPy nothing can be said of the file; reading it will name the package.
+            return
         except Exception as error:
             raise DatasetCorrupt(
                 path, expected="a whole pickle", found=f"{type(error).__name__}: {error}"

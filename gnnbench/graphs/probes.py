@@ -158,9 +158,9 @@ def _edges(num_nodes: int, pairs: Sequence[tuple[int, int]], weights: Sequence[f
 
 
 def _mixed() -> Graph:
-    pairs = [(4, 1), (0, 3), (3, 3), (6, 1), (4, 1), (1, 0), (7, 6), (3, 6), (0, 1), (6, 4), (7, 3), (1, 7)]
+    pairs = [(4, 1), (0, 3), (3, 3), (6, 1), (4, 1), (1, 0), (8, 6), (3, 6), (0, 1), (6, 4), (7, 3), (1, 7)]
     weights = [0.5, 2.0, 2.5, 1.75, 1.25, 0.375, 3.0, 0.25, 1.0, 0.625, 1.5, 0.875]
-    # 2, 5 and 8 to 10 have no edge at all.
+    # 8 has no in-edge; 2, 5, 9 and 10 have no edge at all.
     return _edges(11, pairs, weights)
 
 

@@ -14,7 +14,7 @@ from gnnbench.reference.registry import backend as find_backend
 
 
 class GCN(nn.Module):
-    """`Â relu(Â X W₁ + b₁) W₂ + b₂`, with dropout before each transform (eq. 9 of the paper, without softmax).
+    """`Â relu(Â X W₁ + b₁) W₂ + b₂`, with dropout before each transform: eq. 9, without softmax.
 
     Args:
         graph: what the layers are bound to.
@@ -61,8 +61,8 @@ class GCN(nn.Module):
     def forward(self, x: Tensor | SparseFeatures) -> Tensor:
         """Class scores `[N, C]` from features `[N, F]`, dense or sparse.
 
-        From sparse features the product with the first weight is taken here, at the cost of what is stored; the
-        backend does the rest.
+        From sparse features the product with the first weight is taken here, at the cost of what is stored;
+        the backend does the rest.
         """
         if isinstance(x, SparseFeatures):
             dropped = x.dropout(self.dropout, training=self.training)

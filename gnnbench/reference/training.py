@@ -67,13 +67,13 @@ def train(
 ) -> TrainingResult:
     """Train a `GCN` on `data` and judge it after the last epoch, without early stopping.
 
-    Adam; weight decay, as L2 in the gradient, on the first layer only; dropout on input and hidden layer. The seed
-    fixes the initial parameters and, on one type of device, dropout: on a CPU the same call gives the same
-    numbers. The caller's random number generators are left as they were.
+    Adam; weight decay, as L2 in the gradient, on the first layer only; dropout on input and hidden layer. The
+    seed fixes the initial parameters and, on one type of device, dropout: on a CPU the same call gives the
+    same numbers. The caller's random number generators are left as they were.
 
-    Under `autocast` the products of dense matrices run in that dtype; sums over neighbours and products with sparse
-    features run in `dtype`. `sparse_features=False` therefore puts the first transform under autocast too.
-    What ran in which dtype is in the result.
+    Under `autocast` the products of dense matrices run in that dtype; sums over neighbours and products with
+    sparse features run in `dtype`. `sparse_features=False` therefore puts the first transform under autocast
+    too. What ran in which dtype is in the result.
 
     Raises:
         ValueError: for fewer epochs than 1.

@@ -1,0 +1,169 @@
+"""Planetoid: whole, absent, truncated, altered and read-only files."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gnnbench.graphs import DatasetAbsent, DatasetCorrupt, planetoid
+from gnnbench.graphs.planetoid_files import raw_file_names, verify_raw_files
+
+
+def copy_of(root, tmp_path, name="Cora"):
+    folder = tmp_path / name / "raw"
+    folder.mkdir(parents=True)
+    for file in raw_file_names(name):
+        shutil.copyfile(root / name / "raw" / file, folder / file)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("name", "nodes", "edges", "features", "classes", "train"),
+    [("Cora", 2708, 10_556, 1433, 7, 140), ("CiteSeer", 3327, 9104, 3703, 6, 120)],
+)
+def test_it_reads_the_public_split(planetoid_root, name, nodes, edges, features, classes, train):
+    """Sizes are those in the literature, rows sum to 1, and nothing is printed."""
+    data = planetoid(name, planetoid_root)
+
+    assert (data.graph.num_nodes, data.graph.num_edges) == (nodes, edges)
+    assert tuple(data.features.shape) == (nodes, features)
+    assert data.num_classes == classes
+    assert [int(mask.sum()) for mask in (data.train_mask, data.val_mask, data.test_mask)] == [
+        train,
+        500,
+        1000,
+    ]
+    sums = data.dense_features().double().sum(dim=1)
+    assert float(((sums - 1).abs() * (sums > 0)).max()) < 1e-5
+    assert not data.graph.is_directed
+
+
+def test_nothing_is_written_to_the_root_and_nothing_printed(planetoid_root, tmp_path, capfd):
+    """PyG's processed/ folder goes elsewhere, so that a read-only, shared folder will do."""
+    raw = copy_of(planetoid_root, tmp_path)
+    before = sorted(path.name for path in tmp_path.rglob("*"))
+    for folder in (raw, raw.parent, tmp_path):
+        folder.chmod(0o555)
+    try:
+        planetoid("Cora", tmp_path)
+    finally:
+        for folder in (tmp_path, raw.parent, raw):
+            folder.chmod(0o755)
+
+    assert sorted(path.name for path in tmp_path.rglob("*")) == before
+    assert capfd.readouterr() == ("", "")
+
+
+def test_an_absent_data_set_says_how_to_fetch_it(tmp_path):
+    """The message has the command, and the exception what a check needs to say that it does not apply."""
+    with pytest.raises(DatasetAbsent) as raised:
+        planetoid("Cora", tmp_path)
+
+    assert raised.value.needs == "dataset:Cora"
+    assert "Planetoid(" in raised.value.fix
+    assert str(tmp_path) in raised.value.fix
+    assert raised.value.fix in str(raised.value)
+    assert "8 of 8 raw files are missing" in str(raised.value)
+
+
+def test_no_root_is_an_absent_data_set():
+    """Without --data there is nothing to read, and a command to change that."""
+    with pytest.raises(DatasetAbsent, match="no data folder was given") as raised:
+        planetoid("PubMed", None)
+
+    assert raised.value.needs == "dataset:PubMed"
+
+
+def test_one_missing_file_is_named(planetoid_root, tmp_path):
+    """An interrupted download leaves some files; the first that lacks is in the message."""
+    raw = copy_of(planetoid_root, tmp_path)
+    (raw / "ind.cora.graph").unlink()
+
+    with pytest.raises(DatasetAbsent, match=r"ind\.cora\.graph is not there \(1 of 8"):
+        planetoid("Cora", tmp_path)
+
+
+@pytest.mark.parametrize("file", raw_file_names("Cora"))
+def test_a_truncated_file_is_named(planetoid_root, tmp_path, file):
+    """Half a file is found out before PyG reads it, whichever it is."""
+    raw = copy_of(planetoid_root, tmp_path)
+    whole = (raw / file).read_bytes()
+    (raw / file).write_bytes(whole[: len(whole) // 2])
+
+    with pytest.raises(DatasetCorrupt, match=file.replace(".", r"\.")) as raised:
+        planetoid("Cora", tmp_path)
+
+    assert raised.value.path == raw / file
+
+
+def test_one_altered_byte_is_found(planetoid_root, tmp_path):
+    """A file of the right length with a flipped bit is not the data set."""
+    raw = copy_of(planetoid_root, tmp_path)
+    content = bytearray((raw / "ind.cora.allx").read_bytes())
+    content[len(content) // 2] ^= 1
+    (raw / "ind.cora.allx").write_bytes(content)
+
+    with pytest.raises(DatasetCorrupt, match="expected SHA-256 9419ba2f"):
+        planetoid("Cora", tmp_path)
+
+
+def test_an_empty_file_is_said_to_be_empty(planetoid_root, tmp_path):
+    """A full disk leaves files of no length."""
+    raw = copy_of(planetoid_root, tmp_path)
+    (raw / "ind.cora.y").write_bytes(b"")
+
+    with pytest.raises(DatasetCorrupt, match=r"ind\.cora\.y: expected a data file, found an empty one"):
+        planetoid("Cora", tmp_path)
+
+
+def test_without_digests_every_pickle_is_read_to_its_end(planetoid_root, tmp_path):
+    """PubMed has no digest here: Cora's files under its names are accepted whole and refused truncated."""
+    folder = tmp_path / "PubMed" / "raw"
+    folder.mkdir(parents=True)
+    for given, wanted in zip(raw_file_names("Cora"), raw_file_names("PubMed"), strict=True):
+        shutil.copyfile(planetoid_root / "Cora" / "raw" / given, folder / wanted)
+    assert verify_raw_files("PubMed", tmp_path) == folder
+
+    whole = (folder / "ind.pubmed.tx").read_bytes()
+    (folder / "ind.pubmed.tx").write_bytes(whole[:-200])
+    with pytest.raises(DatasetCorrupt, match=r"ind\.pubmed\.tx: expected a whole pickle"):
+        verify_raw_files("PubMed", tmp_path)
+
+    shutil.copyfile(planetoid_root / "Cora" / "raw" / "ind.cora.tx", folder / "ind.pubmed.tx")
+    (folder / "ind.pubmed.test.index").write_bytes(b"12\nthirteen\n")
+    with pytest.raises(DatasetCorrupt, match=r"test\.index: expected one node number a line"):
+        verify_raw_files("PubMed", tmp_path)
+
+
+def test_an_unknown_name_is_refused(tmp_path):
+    """The message lists the three there are."""
+    with pytest.raises(ValueError, match="Cora, CiteSeer, PubMed"):
+        planetoid("cora", tmp_path)
+
+
+def test_without_pyg_it_says_which_package_is_needed(planetoid_root, monkeypatch):
+    """An image without PyG gets a reason and a command, not a traceback."""
+    monkeypatch.setitem(sys.modules, "torch_geometric", None)
+    monkeypatch.setitem(sys.modules, "torch_geometric.datasets", None)
+
+    with pytest.raises(DatasetAbsent) as raised:
+        planetoid("Cora", planetoid_root)
+
+    assert raised.value.needs == "package:torch-geometric"
+    assert raised.value.fix == "pip install torch-geometric"
+
+
+def test_importing_graphs_does_not_import_pyg():
+    """PyG costs seconds: it is imported when a data set is read, not before."""
+    code = (
+        "import sys, gnnbench.graphs; print('torch_geometric' in sys.modules, 'numpy.linalg' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ
+    )
+
+    assert done.stdout.split()[0] == "False"
+    assert Path(done.args[0]).exists()
