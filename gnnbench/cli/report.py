@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -23,7 +25,7 @@ _FORMATS = ("html", "markdown", "junit")
 @click.option(
     "--output",
     metavar="DIR",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, file_okay=False),
     help="Where to put the reports; a folder each where there are several.  [default: beside the document]",
 )
 @click.option(
@@ -42,45 +44,66 @@ def report(
 ) -> int:
     """Render Run documents as report.html, summary.md and junit.xml.
 
+    Reports of a document that is not called run.json carry its name: a100.report.html.
+
     A document that can't be read is named, the others are still rendered, and the exit code is 4.
     """
-    from gnnbench.report import terminal_verdict, write_reports
+    from gnnbench.report import file_names, terminal_verdict, write_reports
 
-    summaries = []
+    summaries: list[dict[str, Any]] = []
+    places = _Places(output, several=len(documents) > 1)
     code = ExitCode.GOOD
-    for path in documents:
+    for path in (path / "run.json" if path.is_dir() else path for path in documents):
         try:
-            run = load(path / "run.json" if path.is_dir() else path)
+            run = load(path)
+            folder, names = places.of(path, run), file_names("run.json" if output else path.name)
+            written = write_reports(run, folder, charts=charts, formats=formats or _FORMATS, names=names)
         except (DocumentError, OSError) as error:
-            click.echo(f"gnnbench: {error}", err=True)
+            click.echo(f"gnnbench: {' '.join(str(error).split())}", err=True)
             code = ExitCode.USAGE_ERROR
             continue
-        folder = _folder(path, run, output, several=len(documents) > 1)
-        written = write_reports(run, folder, charts=charts, formats=formats or _FORMATS)
         for file in written:
             click.echo(str(file), err=True)
         if len(documents) == 1 and json_to != "-":
-            click.echo(terminal_verdict(run, folder), err=True)
-        judged = verdict(run)
-        summaries.append(
-            {
-                "document": str(path),
-                "id": run.id,
-                "exit_code": int(judged.exit_code),
-                "headline": judged.headline,
-                "reports": [str(file) for file in written],
-            }
-        )
-    if json_to:
-        text = json.dumps(summaries, indent=2) + "\n"
-        if json_to == "-":
-            click.echo(text, nl=False)
-        else:
-            write_atomically(json_to, text)
+            page = folder / names["html"]
+            click.echo(terminal_verdict(run, page if page in written else None), err=True)
+        summaries.append(_summary(path, run, written))
+    if json_to == "-":
+        click.echo(json.dumps(summaries, indent=2))
+    elif json_to:
+        write_atomically(json_to, json.dumps(summaries, indent=2) + "\n")
     return code
 
 
-def _folder(path: Path, run: Run, output: Path | None, *, several: bool) -> Path:
-    if output is None:
-        return path if path.is_dir() else path.parent
-    return output / run.id if several else output
+class _Places:
+    """Gives each document a folder, and no two documents one."""
+
+    def __init__(self, output: Path | None, *, several: bool) -> None:
+        self._output = output
+        self._several = several
+        self._taken: set[str] = set()
+
+    def of(self, path: Path, run: Run) -> Path:
+        if self._output is None:
+            return path.parent
+        if not self._several:
+            return self._output
+        # The id comes from a document that anybody may have written: it must not lead out of the folder.
+        stem = re.sub(r"[^\w.-]", "_", run.id, flags=re.ASCII).lstrip(".") or "run"
+        number, name = 1, stem
+        while name in self._taken:
+            number += 1
+            name = f"{stem}-{number}"
+        self._taken.add(name)
+        return self._output / name
+
+
+def _summary(path: Path, run: Run, written: Sequence[Path]) -> dict[str, Any]:
+    judged = verdict(run)
+    return {
+        "document": str(path),
+        "id": run.id,
+        "exit_code": int(judged.exit_code),
+        "headline": judged.headline,
+        "reports": [str(file) for file in written],
+    }

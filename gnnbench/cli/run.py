@@ -221,7 +221,15 @@ def _discard(folder: Path) -> None:
 def _publish(document: Run, folder: Path, json_to: str | None, *, charts: bool) -> None:
     from gnnbench.report import annotation_lines, append_step_summary, terminal_verdict, write_reports
 
-    write_reports(document, folder, charts=charts)
+    try:
+        write_reports(document, folder, charts=charts)
+    except Exception as error:
+        # The record is safe; a report that can't be drawn must not take the verdict with it.
+        click.echo(
+            f"gnnbench: the reports could not be written ({type(error).__name__}: {error}); the document is "
+            f"{folder / 'run.json'}, and `gnnbench report` renders it again",
+            err=True,
+        )
     if json_to == "-":
         click.echo(dumps(document), nl=False)
     elif json_to:
