@@ -41,7 +41,7 @@ def test_keys_are_unique_and_well_formed():
     keys = [spec.key for spec in FACTS]
 
     assert len(set(keys)) == len(keys)
-    assert all(re.fullmatch(r"[a-z_]+\.[A-Za-z0-9_]+", key) for key in keys)
+    assert all(re.fullmatch(r"[a-z_]+\.[A-Za-z0-9_-]+", key) for key in keys)
 
 
 def test_a_reader_that_raises_is_a_fact_with_an_error():

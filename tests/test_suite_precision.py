@@ -52,7 +52,7 @@ csr.CsrBackend.bind = lonely
 
 
 def test_clean(tmp_path):
-    """Without a data set the stand-in is trained on; the paper's figure is not applicable, with the command."""
+    """Without a data set the stand-in is trained on, and for the paper's figure the command is named."""
     code, run = run_suite(tmp_path, "precision")
 
     assert code == ExitCode.GOOD

@@ -76,7 +76,7 @@ def installed(python):
 @pytest.mark.skipif(sys.version_info >= (3, 13), reason="numpy 1.26 has no wheel for this Python")
 @pytest.mark.parametrize("extra", ["", "[report]"])
 def test_installing_changes_no_version(image, wheel, extra):
-    """Installed into an image with torch and numpy 1.26, resolver and all, it leaves every version as it was."""
+    """Installed, resolver and all, into an image with torch and numpy 1.26, it changes no version."""
     before = installed(image)
     assert before["numpy"].startswith("1.26.")
     assert {"torch", "torch-geometric"} <= set(before)
@@ -124,7 +124,8 @@ def test_every_way_to_run_the_suites_is_the_same(wheel, tmp_path):
         folder = tmp_path / name
         folder.mkdir()
         ended = subprocess.run(
-            [sys.executable, "-m", "pytest", *map(str, arguments), "--gnnbench-tier=smoke", "-p", "no:cacheprovider",
+            [sys.executable, "-m", "pytest", *map(str, arguments), "--gnnbench-tier=smoke",
+             "-p", "no:cacheprovider",
              f"--gnnbench-output={folder / 'reports'}", "-q"],
             cwd=folder, env={**os.environ, **environment}, capture_output=True, text=True, check=False,
         )  # fmt: skip
