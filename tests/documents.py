@@ -39,18 +39,29 @@ graph hub: 3,000 nodes, 14,212 edges, largest in-degree 1024
 def environment(*, gpu: bool = True) -> Environment:
     """A machine with two H100, or a laptop without any."""
     facts = {
-        "hardware.cpu": Fact(value="AMD EPYC 9554 64-Core Processor", title="CPU", group="hardware", comparable=True),
+        "hardware.cpu": Fact(
+            value="AMD EPYC 9554 64-Core Processor", title="CPU", group="hardware", comparable=True
+        ),
         "hardware.cpu_count": Fact(value=16, title="logical CPUs", group="hardware", comparable=True),
         "hardware.memory": Fact(value=137438953472, title="memory", group="hardware", unit="B"),
-        "cuda.driver": Fact(value="580.82.07" if gpu else None, title="NVIDIA driver", group="cuda", comparable=True),
-        "cuda.runtime": Fact(value="12.8" if gpu else None, title="CUDA runtime", group="cuda", comparable=True),
+        "cuda.driver": Fact(
+            value="580.82.07" if gpu else None, title="NVIDIA driver", group="cuda", comparable=True
+        ),
+        "cuda.runtime": Fact(
+            value="12.8" if gpu else None, title="CUDA runtime", group="cuda", comparable=True
+        ),
         "cuda.cudnn": Fact(value="9.10.2" if gpu else None, title="cuDNN", group="cuda", comparable=True),
         "cuda.nccl": Fact(
-            value=None, title="NCCL", group="cuda", error="OSError: libnccl.so.2: cannot open shared object file"
+            value=None,
+            title="NCCL",
+            group="cuda",
+            error="OSError: libnccl.so.2: cannot open shared object file",
         ),
         "torch.version": Fact(value="2.13.0+cu128", title="torch", group="torch", comparable=True),
         "torch.arch_list": Fact(
-            value=["sm_75", "sm_80", "sm_86", "sm_90", "sm_100", "sm_120"], title="compiled for", group="torch"
+            value=["sm_75", "sm_80", "sm_86", "sm_90", "sm_100", "sm_120"],
+            title="compiled for",
+            group="torch",
         ),
         "torch.tf32": Fact(value=False, title="TF32 in matrix products", group="torch", comparable=True),
         "python.version": Fact(value="3.12.3", title="Python", group="python", comparable=True),
@@ -81,7 +92,11 @@ def environment(*, gpu: bool = True) -> Environment:
             for i in range(2)
         )
         if gpu
-        else (Device(name="cpu", kind="cpu", model="AMD EPYC 9554 64-Core Processor", memory_bytes=137438953472),)
+        else (
+            Device(
+                name="cpu", kind="cpu", model="AMD EPYC 9554 64-Core Processor", memory_bytes=137438953472
+            ),
+        )
     )
     packages = {
         "torch": "2.13.0+cu128" if gpu else "2.13.0+cpu",
@@ -139,18 +154,22 @@ def failing_run() -> Run:
     for result in run.results:
         facts = result.facts
         if facts.get("backend") == "pyg-sparse" and facts.get("graph") in ("hub", "self-loops", "isolated"):
-            margins = tuple(replace(m, error=1.0, bound=m.bound, where="node 17, channel 3") for m in result.margins)
+            margins = tuple(
+                replace(m, error=1.0, bound=m.bound, where="node 17, channel 3") for m in result.margins
+            )
             finding = Finding(
                 summary=f"{3 + len(results) % 5} of 24,000 entries differ from the float64 oracle on {facts['graph']}",
                 expected="-12.0 at node 17, channel 3",
                 found="-13.0",
                 cause="The self-loop is missing where a node already has one: the degrees of 1,024 nodes are one too small.",
-                fix="Bind with `self_loops=\"add\"`, or use `edge_index` instead of a sparse tensor. "
+                fix='Bind with `self_loops="add"`, or use `edge_index` instead of a sparse tensor. '
                 "`pip install -U torch-geometric` brings the fix.",
             )
             result = replace(result, outcome=Outcome.FAILED, finding=finding, margins=margins, log=LOG)
         elif result.id == "precision/training/autocast[bf16-cuda:1]":
-            margins = (Margin(name="loss", error=math.nan, bound=2.4e-2, rule="precision class", where="step 1"),)
+            margins = (
+                Margin(name="loss", error=math.nan, bound=2.4e-2, rule="precision class", where="step 1"),
+            )
             finding = Finding(
                 summary="the loss of step 1 is not a number",
                 expected="1.9459 ± 0.024",
@@ -177,7 +196,9 @@ def failing_run() -> Run:
             )
             result = replace(result, outcome=Outcome.INCONCLUSIVE, finding=finding, measurements=())
         results.append(result)
-    return replace(run, results=tuple(results), warnings=("UserWarning: Sparse CSR tensor support is in beta state.",))
+    return replace(
+        run, results=tuple(results), warnings=("UserWarning: Sparse CSR tensor support is in beta state.",)
+    )
 
 
 def required_absent_run() -> Run:
@@ -220,7 +241,9 @@ def interrupted_run() -> Run:
 def crashed_run() -> Run:
     """A kernel that took the process with it."""
     run = interrupted_run()
-    return replace(run, state=RunState.CRASHED, ended_by="SIGSEGV in equivalence/exact/forward[csc-hub]", exit_code=3)
+    return replace(
+        run, state=RunState.CRASHED, ended_by="SIGSEGV in equivalence/exact/forward[csc-hub]", exit_code=3
+    )
 
 
 def running_run() -> Run:
@@ -325,7 +348,9 @@ def _margin(name: str, ratio: float, bound: float, rule: str = "componentwise") 
     return Margin(name=name, error=min(ratio, 0.93) * bound, bound=bound, rule=rule, where=where)
 
 
-def _result(check: str, parameters: str, title: str, outcome: Outcome = Outcome.PASSED, **fields: object) -> Result:
+def _result(
+    check: str, parameters: str, title: str, outcome: Outcome = Outcome.PASSED, **fields: object
+) -> Result:
     suite, file, function = check.split("/")
     inside = f"[{parameters}]" if parameters else ""
     values: dict[str, object] = {
@@ -351,7 +376,9 @@ def _environment_results(devices: tuple[str, ...]) -> list[Result]:
     for name in ("pyg_lib", "torch_scatter", "torch_sparse", "torch_cluster", "torch_spline_conv"):
         absent = name in ("torch_cluster", "torch_spline_conv")
         finding = Finding(
-            summary=f"{name} is not installed", needs=f"package:{name}", fix=f"pip install {name.replace('_', '-')}"
+            summary=f"{name} is not installed",
+            needs=f"package:{name}",
+            fix=f"pip install {name.replace('_', '-')}",
         )
         results.append(
             _result(
@@ -371,7 +398,9 @@ def _environment_results(devices: tuple[str, ...]) -> list[Result]:
     ):
         for device in devices:
             absent = Finding(
-                summary="no CUDA device", needs="cuda", fix="docker run --gpus all …, or install the NVIDIA driver"
+                summary="no CUDA device",
+                needs="cuda",
+                fix="docker run --gpus all …, or install the NVIDIA driver",
             )
             results.append(
                 _result(
@@ -517,7 +546,12 @@ def _throughput_results(devices: tuple[str, ...]) -> list[Result]:
                                 samples=samples,
                                 device=device,
                                 workload=f"gcn-{phase.replace('_', '-')}",
-                                params={"backend": backend, "nodes": 1_000_000, "edges": 16_000_000, "features": 64},
+                                params={
+                                    "backend": backend,
+                                    "nodes": 1_000_000,
+                                    "edges": 16_000_000,
+                                    "features": 64,
+                                },
                             ),
                         ),
                     )

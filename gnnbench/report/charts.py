@@ -23,7 +23,7 @@ MAX_ROWS = 24
 _WITHIN, _BEYOND, _BAR = "#3d83c5", "#d9483b", "#3d83c5"
 _INK: Spec = {"color": "currentColor"}
 _CONFIG: Spec = {
-    "background": None,
+    "background": "transparent",
     "font": "system-ui, sans-serif",
     "padding": {"left": 8, "right": 8, "top": 4, "bottom": 2},
     "view": {"stroke": None},
@@ -57,7 +57,8 @@ def margins_figure(margins: Margins) -> Spec:
     axis = _LogAxis(ratios)
     dots = [dot for strip in strips for dot in _dots(strip, axis)]
     names = [
-        {"row": strip.name, "name": strip.name, "worst": f"worst {number(strip.worst.margin.ratio, 2)}"} for strip in strips
+        {"row": strip.name, "name": strip.name, "worst": f"worst {number(strip.worst.margin.ratio, 2)}"}
+        for strip in strips
     ]
     x: Spec = {"field": "x", "type": "quantitative", "scale": {"domain": axis.domain, "nice": False}}
     y: Spec = {"field": "row", "type": "ordinal", "axis": None, "sort": [strip.name for strip in strips]}
@@ -118,10 +119,14 @@ def series_figure(series: Series) -> Spec:
     margin = 0.08 * (highest - lowest or highest)
     domain = [lowest - margin, highest + margin] if alike else [min(0.0, lowest), max(0.0, highest) or 1.0]
     axis: Spec | None = {**_AXIS, "tickCount": 4} if alike else None
-    scaled: Spec = {"type": "quantitative", "axis": axis, "scale": {"domain": domain, "nice": False, "zero": False}}
+    scaled: Spec = {
+        "type": "quantitative",
+        "axis": axis,
+        "scale": {"domain": domain, "nice": False, "zero": False},
+    }
     y: Spec = {"field": "row", "type": "ordinal", "axis": None, "sort": None}
     spread: Spec = {
-        "mark": {"type": "rule", "strokeWidth": 2, "yOffset": 8, **_INK},
+        "mark": {"type": "rule", "strokeWidth": 2, "yOffset": 8, "color": _BAR if alike else "currentColor"},
         "transform": [{"filter": "datum.high > datum.low"}],
         "encoding": {"x": {**scaled, "field": "low"}, "x2": {"field": "high"}, "y": y},
     }
@@ -130,7 +135,7 @@ def series_figure(series: Series) -> Spec:
         "encoding": {"x": {**scaled, "field": "median"}, "x2": {"datum": 0}, "y": y},
     }
     dot: Spec = {
-        "mark": {"type": "point", "filled": True, "yOffset": 8, "size": 60, "color": _BAR, "opacity": 1},
+        "mark": {"type": "point", "filled": True, "yOffset": 8, "size": 80, "color": _BAR, "opacity": 1},
         "encoding": {"x": {**scaled, "field": "median"}, "y": y},
     }
     return {
@@ -159,9 +164,7 @@ class _LogAxis:
         ]
         decades = range(int(self.low), int(self.high) + 1)
         step = max(1, math.ceil(len(decades) / 7))
-        self.ticks: list[Spec] = [
-            {"x": d, "label": _decade(d)} for d in decades if d % step == 0 or d == 0
-        ]
+        self.ticks: list[Spec] = [{"x": d, "label": _decade(d)} for d in decades if d % step == 0 or d == 0]
         self.ticks += [{"x": self.zero, "label": "0"}] * zero
         self.ticks += [{"x": self.infinite, "label": "∞"}] * infinite
 

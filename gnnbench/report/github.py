@@ -38,7 +38,9 @@ def annotation_lines(run: Run, limit: int = MAX_ANNOTATIONS) -> list[str]:
         lines.append(_command(group.name, "\n".join(clip(part, _TEXT) for part in parts)))
     if len(shown) < len(groups):
         rest = plural(len(groups) - len(shown), "more finding")
-        lines.append(_command("gnnbench", f"{judged.headline}; {rest} in the summary of this step and in report.html"))
+        lines.append(
+            _command("gnnbench", f"{judged.headline}; {rest} in the summary of this step and in report.html")
+        )
     return lines
 
 

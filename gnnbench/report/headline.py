@@ -52,9 +52,13 @@ def reasons(run: Run, verdict: Verdict, margins: Margins) -> list[str]:
     said = []
     if run.state is not RunState.COMPLETE:
         why = f": {one_line(run.ended_by)}" if run.ended_by else ""
-        said.append(f"The run did not come to its end{why}. {plural(len(run.unfinished), 'check')} never ended.")
+        said.append(
+            f"The run did not come to its end{why}. {plural(len(run.unfinished), 'check')} never ended."
+        )
     if not run.results:
-        left_out = ", ".join(f"{count:,} by {one_line(why)}" for why, count in run.deselected.items() if count)
+        left_out = ", ".join(
+            f"{count:,} by {one_line(why)}" for why, count in run.deselected.items() if count
+        )
         said.append(f"No check ran. Left out: {left_out}." if left_out else "No check ran.")
     worst = margins.worst
     if verdict.good and worst is not None:

@@ -23,6 +23,7 @@ MAX_BYTES = 1_000_000
 #: Figures of measurements; further measurements stand in tables.
 MAX_FIGURES = 12
 
+_SHORT = 24
 _CODE = re.compile(r"`([^`\n]+)`")
 
 
@@ -93,6 +94,12 @@ def _render(gathered: page.Page, limits: Limits) -> str:
     )
 
 
+def _code(match: re.Match[str]) -> str:
+    # An option such as `--require` must not break after its hyphens; a long command must break somewhere.
+    short = ' class="short"' if len(match[1]) <= _SHORT else ""
+    return f"<code{short}>{match[1]}</code>"
+
+
 @lru_cache(maxsize=1)
 def _environment() -> jinja2.Environment:
     import jinja2
@@ -101,7 +108,7 @@ def _environment() -> jinja2.Environment:
     def prose(value: str) -> Markup:
         """Text with `code` in backticks as code."""
         escaped = str(jinja2.filters.escape(text.clean(value)))
-        return Markup(_CODE.sub(r"<code>\1</code>", escaped))  # noqa: S704 - escaped in the line above
+        return Markup(_CODE.sub(_code, escaped))  # noqa: S704 - escaped in the line above
 
     def breaks(value: str) -> Markup:
         """A path that may break after its slashes."""

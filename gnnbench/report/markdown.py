@@ -128,7 +128,9 @@ def _margin_table(margins: Margins) -> str:
         worst = [strip.worst_of(name) for name in columns]
         rows.append([_text(strip.name), *("–" if m is None else number(m.ratio, 2) for m in worst)])
     table = _table(["source", *(_text(name) for name in columns)], rows)
-    more = f"\n{plural(len(margins.strips) - _ROWS, 'more source')} in `report.html`.\n" * (len(margins.strips) > _ROWS)
+    more = f"\n{plural(len(margins.strips) - _ROWS, 'more source')} in `report.html`.\n" * (
+        len(margins.strips) > _ROWS
+    )
     return _folded("Worst margins: error ÷ bound, at most 1 passes", table + more)
 
 
@@ -138,15 +140,26 @@ def _series_table(series: Series) -> str:
     for row in series.rows[:_ROWS]:
         low, high = row.measurement.quartiles
         spread = f"{scale.number(low)} – {scale.number(high)}"
-        rows.append([_text(row.label), scale.number(row.measurement.median), spread, str(len(row.measurement.samples))])
-    table = _table(["what", f"median, {_text(scale.unit)}" if scale.unit else "median", "quartiles", "samples"], rows)
+        rows.append(
+            [
+                _text(row.label),
+                scale.number(row.measurement.median),
+                spread,
+                str(len(row.measurement.samples)),
+            ]
+        )
+    table = _table(
+        ["what", f"median, {_text(scale.unit)}" if scale.unit else "median", "quartiles", "samples"], rows
+    )
     title = f"{_html(series.title)} of {_html(series.workload)} ({series.better})"
     return _folded(title, table)
 
 
 def _invocation(run: Run) -> str:
-    packages = sorted(run.environment.packages.items())[:_ROWS * 10]
-    facts = [[_text(fact.title), _text(clip(_fact(fact.value), _TEXT))] for fact in run.environment.facts.values()]
+    packages = sorted(run.environment.packages.items())[: _ROWS * 10]
+    facts = [
+        [_text(fact.title), _text(clip(_fact(fact.value), _TEXT))] for fact in run.environment.facts.values()
+    ]
     lines = [
         f"Run {_code(run.id)}, {moment(one_line(run.started_at))}, gnnbench {_text(run.gnnbench)}. "
         f"Again: {_code(command_again(run))}\n"
@@ -154,7 +167,9 @@ def _invocation(run: Run) -> str:
     if facts:
         lines.append(_folded("Environment", _table(["fact", "value"], facts)))
     if packages:
-        lines.append(_folded("Packages", _fence("\n".join(f"{name} {version}" for name, version in packages))))
+        lines.append(
+            _folded("Packages", _fence("\n".join(f"{name} {version}" for name, version in packages)))
+        )
     return "\n".join(lines)
 
 
@@ -203,7 +218,11 @@ def _code(text: str) -> str:
 
 def _text(text: str) -> str:
     """Plain text: nothing in it is markup."""
-    return _SPECIAL.sub(r"\\\1", one_line(clip(text, _TEXT)).replace("&", "&amp;"))
+    return _escape(one_line(clip(text, _TEXT)))
+
+
+def _escape(text: str) -> str:
+    return _SPECIAL.sub(r"\\\1", text.replace("&", "&amp;"))
 
 
 def _prose(text: str) -> str:
@@ -211,7 +230,7 @@ def _prose(text: str) -> str:
     parts = one_line(clip(text, _TEXT)).split("`")
     if len(parts) % 2 == 0:
         return _text(text)
-    return "".join(_code(part) if index % 2 else _text(part) for index, part in enumerate(parts))
+    return "".join(_code(part) if index % 2 else _escape(part) for index, part in enumerate(parts))
 
 
 def _html(text: str) -> str:

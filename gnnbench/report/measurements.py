@@ -66,9 +66,7 @@ def series_of(run: Run) -> tuple[Series, ...]:
     return tuple(_series(key, members) for key, members in groups.items())
 
 
-def _series(
-    key: tuple[str, str, str, Direction], members: list[tuple[Result, Measurement]]
-) -> Series:
+def _series(key: tuple[str, str, str, Direction], members: list[tuple[Result, Measurement]]) -> Series:
     workload, name, unit, direction = key
     attributes = [{**m.params, "device": m.device} for _, m in members]
     names = dict.fromkeys(name for attribute in attributes for name in attribute)

@@ -15,6 +15,9 @@ from gnnbench.report.quantity import quantity
 from gnnbench.report.text import one_line
 
 
+_HEADINGS = {"cuda": "CUDA", "gpu": "GPU", "nccl": "NCCL", "pyg": "PyG"}
+
+
 @dataclass(frozen=True, slots=True)
 class Check:
     """One check function of a suite with all its variants."""
@@ -60,11 +63,17 @@ class Page:
         return {outcome.value: self.run.count(outcome) for outcome in Outcome}
 
     @property
+    def shown_outcomes(self) -> list[str]:
+        """Passed and failed, and whatever else there is: a column of nothing but zeros says nothing."""
+        return [name for name, count in self.counts.items() if count or name in ("passed", "failed")]
+
+    @property
     def fact_groups(self) -> dict[str, list[Fact]]:
         """The facts of the environment under their headings."""
         groups: dict[str, list[Fact]] = {}
         for fact in self.run.environment.facts.values():
-            groups.setdefault(one_line(fact.group) or "other", []).append(fact)
+            name = one_line(fact.group).replace("_", " ") or "other"
+            groups.setdefault(_HEADINGS.get(name, name), []).append(fact)
         return groups
 
 
@@ -103,7 +112,8 @@ def has_comparable(environment: Environment) -> bool:
 
 def _check(name: str, results: list[Result]) -> Check:
     variants = tuple(
-        f"{variant(r)} · {r.device}" if r.device and variant(r) else variant(r) or r.device or "" for r in results
+        f"{variant(r)} · {r.device}" if r.device and variant(r) else variant(r) or r.device or ""
+        for r in results
     )
     title = next((r.title for r in results if r.title), "")
     return Check(name, title, variants, _counts(results), _time(results), _worst(results))
@@ -127,7 +137,9 @@ def _text(value: Any, unit: str) -> str:
         return "yes" if value else "no"
     if isinstance(value, (int, float)):
         # A version or a limit in no unit is shown as it is: 1048576, not 1.05 million.
-        return quantity(float(value), unit) if unit else f"{value:,}" if isinstance(value, float) else str(value)
+        return (
+            quantity(float(value), unit) if unit else f"{value:,}" if isinstance(value, float) else str(value)
+        )
     if isinstance(value, str):
         return f"{value} {unit}".strip()
     if isinstance(value, list):

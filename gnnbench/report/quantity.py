@@ -16,6 +16,8 @@ _BINARY = ("", "Ki", "Mi", "Gi", "Ti", "Pi")
 # Symbols that a prefix attaches to; before a plain word it stands apart: `12.4 M edge/s`.
 _SYMBOLS = {"s", "Hz", "W", "J", "V", "A", "FLOP", "FLOP/s", "FLOPS", "bit/s", "op/s"}
 _BYTES = {"B", "B/s"}
+# 999.7 µs would be rounded to 1,000 µs: with half of the last digit more it is 1.00 ms.
+_UP = 1.0005
 #: Counts below this are written out.
 _WHOLE = 1e9
 _UNSCALED = {"", "%", "°C", "1", "ratio", "x", "count"}
@@ -56,12 +58,12 @@ def scale_for(values: Iterable[float], unit: str) -> Scale:
         # A count is a whole number, and its last digit may matter: 57,344 nodes.
         factor, label = 1.0, unit
     else:
-        exponent = min(max(int(math.log10(largest) // 3) * 3, -12), 15)
+        exponent = min(max(int(math.log10(largest * _UP) // 3) * 3, -12), 15)
         # Thousandths of a plain word read worse than 0.004 of it.
         exponent = exponent if unit in _SYMBOLS else max(exponent, 0)
         gap = NBSP if unit not in _SYMBOLS and _SI[exponent] else ""
         factor, label = 10.0**exponent, _SI[exponent] + gap + unit
-    digits = 2 - math.floor(math.log10(smallest / factor))
+    digits = 2 - math.floor(math.log10(smallest / factor * _UP))
     whole = all(float(size).is_integer() for size in sizes)
     decimals = 0 if factor == 1 and whole else min(max(digits, 0), 4)
     return Scale(factor, label, decimals)

@@ -31,12 +31,14 @@ _LABEL = 14
 _Paint = Callable[[str, str], str]
 
 
-def terminal_verdict(run: Run, folder: str | os.PathLike[str] | None = None, *, color: bool = False, width: int = 100) -> str:
+def terminal_verdict(
+    run: Run, report: str | os.PathLike[str] | None = None, *, color: bool = False, width: int = 100
+) -> str:
     """The verdict as lines of text, without a last newline.
 
     Args:
         run: finished or not.
-        folder: where the reports lie; None where there are none.
+        report: the page, or the folder of `report.html`; None where there is none.
         color: whether to use terminal colours: the caller knows the terminal, `NO_COLOR` and `FORCE_COLOR`.
         width: of the terminal, in characters.
     """
@@ -61,8 +63,9 @@ def terminal_verdict(run: Run, folder: str | os.PathLike[str] | None = None, *, 
     if not groups:
         lines += [*_wrap("What to do", advice(run, judged).replace("`", ""), width, ""), ""]
     lines += _not_judged(run)
-    if folder is not None:
-        lines.append(f"{'Report':<{_LABEL}}{Path(folder) / 'report.html'}")
+    if report is not None:
+        page = Path(report) if Path(report).suffix == ".html" else Path(report) / "report.html"
+        lines.append(f"{'Report':<{_LABEL}}{page}")
     return "\n".join(lines).rstrip("\n")
 
 
@@ -77,7 +80,9 @@ def _suite_table(run: Run, paint: _Paint) -> list[str]:
             count = suite.counts[outcome.value]
             cell = f"{count:>7,} {outcome.label}"
             cells.append(paint(cell, _COLORS[outcome] if count else _DIM))
-        lines.append(f"  {one_line(suite.name):<{name_width}}{''.join(cells)}  {duration(suite.duration_s):>12}")
+        lines.append(
+            f"  {one_line(suite.name):<{name_width}}{''.join(cells)}  {duration(suite.duration_s):>12}"
+        )
     return [line.replace("\xa0", " ") for line in lines]
 
 
@@ -108,9 +113,13 @@ def _not_judged(run: Run) -> list[str]:
     absent = [group for group in groups if group.outcome is Outcome.NOT_APPLICABLE]
     if not absent:
         return []
-    lacking = ", ".join(dict.fromkeys(one_line(group.finding.needs) for group in absent if group.finding.needs))
+    lacking = ", ".join(
+        dict.fromkeys(one_line(group.finding.needs) for group in absent if group.finding.needs)
+    )
     count = plural(run.count(Outcome.NOT_APPLICABLE), "check")
-    return [f"{'Not judged':<{_LABEL}}{count} not applicable{f', for want of {clip(lacking, 200)}' if lacking else ''}"]
+    return [
+        f"{'Not judged':<{_LABEL}}{count} not applicable{f', for want of {clip(lacking, 200)}' if lacking else ''}"
+    ]
 
 
 def _wrap(label: str, text: str, width: int, indent: str) -> list[str]:

@@ -70,7 +70,8 @@ def _embed(svg: str, label: str) -> str:
 def _serialise(element: ElementTree.Element) -> str:
     tag = element.tag.rpartition("}")[2]
     attributes = element.attrib
-    invisible = attributes.get("display") == "none" or attributes.get("d") in ("", "M0,0h0v0h0Z")
+    invisible = attributes.get("display") == "none" or attributes.get("fill") == "transparent"
+    invisible = invisible or attributes.get("d") in ("", "M0,0h0v0h0Z")
     if tag not in _ELEMENTS or invisible:
         return ""
     inside = escape(element.text or "") + "".join(_serialise(child) for child in element)
