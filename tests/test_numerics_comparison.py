@@ -263,10 +263,39 @@ def test_headroom_by_hand():
     assert units == {"forward": 17, "dX": 5, "dW": 6, "db": 2}
 
 
+def test_headroom_of_unequal_rows():
+    """Node 0 hears 1, 2, 3: degrees 4, 1, 1, 1. All operands 1; sums in the units of their finest term."""
+    graph = Graph(torch.tensor([[1, 2, 3], [0, 0, 0]]), 4)
+    one = torch.ones(4, 1)
+    units = {
+        quantity: share * 2**24
+        for quantity, share in exact_headroom(gcn_oracle(graph, one, one[:1], None, one)).items()
+    }
+
+    # Row 0 of Â is 1/4, 1/2, 1/2, 1/2; of its transpose 1/4, and each other row 1/2, 1.
+    assert units == {"forward": 7, "dX": 3, "dW": 4 * (1 / 4 + 3 * 3 / 2)}
+
+
+@pytest.mark.parametrize(("bias", "exact"), [(1.0, True), (2.0, False)])
+def test_the_last_sum_that_float32_holds(bias, exact):
+    """2^24 - 1 + 1 is exact, 2^24 - 1 + 2 is not."""
+    x, one = torch.tensor([[2.0**24 - 1]]), torch.ones(1, 1)
+    alone = Graph(torch.zeros(2, 0, dtype=torch.int64), 1)
+    oracle = gcn_oracle(alone, x, one, torch.tensor([bias]), one)
+
+    assert compare_exact("forward", x + bias, oracle).passed is exact
+    if exact:
+        require_exact(oracle)
+    else:
+        with pytest.raises(ValueError, match="forward"):
+            require_exact(oracle)
+
+
 def test_exact_inputs_hide_no_edge():
     """Whole numbers; no row of XW, and none of GWᵀ, is zero, whatever the seed."""
     for seed in range(40):
-        inputs = exact_inputs(300, 4, 2, seed=seed)
+        # One feature and two channels: without care, half of all GWᵀ would be zero wherever W is (a, ±a).
+        inputs = exact_inputs(300, 1 + seed % 2, 2, seed=seed)
 
         assert (inputs.x @ inputs.weight).any(dim=1).all()
         assert (inputs.upstream @ inputs.weight.T).any(dim=1).all()

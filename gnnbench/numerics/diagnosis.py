@@ -16,6 +16,9 @@ from gnnbench.numerics.oracle import Oracle
 #: Rows or columns that are tried one by one; beyond, only hypotheses on the whole matrix are.
 _FEW = 64
 
+#: How many bounds an error must be for one of 32 bits to explain it by more than chance.
+_TELLING = 256
+
 #: Numbers in one block of candidate messages.
 _BLOCK = 1 << 22
 
@@ -66,10 +69,9 @@ def _bit_flip(got: Tensor, beyond: Tensor, expected: Tensor, bound: Tensor) -> s
     value, right, room = float(got[beyond]), float(expected[beyond]), float(bound[beyond])
     (bits,) = struct.unpack("<I", struct.pack("<f", value))
     exact = struct.unpack("<f", struct.pack("<f", right))[0]
-    # The lowest bits first: turning back a high one and being within rounding is then no coincidence.
     for bit in range(32):
         (flipped,) = struct.unpack("<f", struct.pack("<I", bits ^ (1 << bit)))
-        if flipped == exact or (abs(value - right) > room and abs(flipped - right) <= room):
+        if flipped == exact or (abs(value - right) > _TELLING * room and abs(flipped - right) <= room):
             part = "fraction" if bit < 23 else "exponent" if bit < 31 else "sign"
             return f"a single bit flipped: bit {bit} ({part}) of the float32"
     return ""
@@ -184,7 +186,8 @@ def _constant(name: Quantity, got: Tensor, oracle: Oracle, bound: Tensor) -> str
     bias = oracle.inputs.bias if name == "forward" and oracle.inputs.bias is not None else 0.0
     values, right = got - bias, oracle.of(name) - bias
     scale = float((values * right).sum() / right.square().sum().clamp_min(torch.finfo(torch.float64).tiny))
-    if _within(values, scale * right, 2 * bound * max(1.0, abs(scale))):
+    explains = not _within(scale * right, right, bound)
+    if explains and _within(values, scale * right, 2 * bound * max(1.0, abs(scale))):
         if scale == 0 or _within(values, torch.zeros_like(values), bound):
             return "only the bias is there: the messages are missing"
         return f"all entries are off by one factor, {scale:.6g}"
