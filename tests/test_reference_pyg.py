@@ -1,0 +1,179 @@
+"""What PyTorch Geometric does on each of its paths, as facts: where one changes, we want to know."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from gnnbench.graphs import SELF_LOOPS, Graph, probe_graphs
+from gnnbench.reference import UnsupportedByBackend, backend
+
+pyg = pytest.importorskip(
+    "torch_geometric", reason="PyTorch Geometric is not installed", exc_type=ImportError
+)
+
+CPU = torch.device("cpu")
+PATHS = ("pyg", "pyg_edgeindex", "pyg_sparse")
+PROBES = {probe.name: probe.graph for probe in probe_graphs() if probe.name not in {"power_law", "hub_2049"}}
+
+#: The probes on which a path answers other than the convention, and so has to decline.
+DECLINED = {
+    ("pyg", "add"): {"mixed", "own_loops", "double_loop", "one_loop", "widening", "random"},
+    ("pyg", "add_remaining"): {"double_loop", "random"},
+    ("pyg", "none"): set(),
+    ("pyg_sparse", "add"): {"multigraph"},
+    ("pyg_sparse", "add_remaining"): {
+        "mixed",
+        "own_loops",
+        "double_loop",
+        "multigraph",
+        "one_loop",
+        "widening",
+        "random",
+    },
+    ("pyg_sparse", "none"): {"multigraph"},
+}
+DECLINED |= {("pyg_edgeindex", mode): DECLINED["pyg", mode] for mode in SELF_LOOPS}
+
+
+def matrix_of(layer, num_nodes):
+    """Â, by giving the layer the identity for features and weight."""
+    identity = torch.eye(num_nodes, dtype=torch.float64)
+    return layer(identity, identity, None).detach()
+
+
+def expected(graph, self_loops):
+    layer = backend("dense").bind(graph, device=CPU, dtype=torch.float64, self_loops=self_loops)
+    return matrix_of(layer, graph.num_nodes)
+
+
+def by_pyg(path, graph, *, self_loops):
+    """Â as PyG has it on this path, past the conventions that `bind` insists on."""
+    from gnnbench.reference.pyg import GcnConvLayer
+
+    weight = None if graph.edge_weight is None else graph.edge_weight.double()
+    size = (graph.num_nodes, graph.num_nodes)
+    if path == "pyg_sparse":
+        adj_t = pyg.utils.to_torch_csr_tensor(graph.edge_index.flip(0), weight, size).double()
+        return matrix_of(GcnConvLayer(adj_t, None, self_loops=self_loops), graph.num_nodes)
+    edges = graph.edge_index if path == "pyg" else pyg.EdgeIndex(graph.edge_index, sparse_size=size)
+    return matrix_of(GcnConvLayer(edges, weight, self_loops=self_loops), graph.num_nodes)
+
+
+@pytest.mark.parametrize("self_loops", SELF_LOOPS)
+@pytest.mark.parametrize("path", PATHS)
+def test_a_path_serves_exactly_the_graphs_on_which_it_agrees(path, self_loops):
+    """It declines where PyG answers otherwise, and nowhere else."""
+    declined = set()
+    for name, graph in PROBES.items():
+        try:
+            layer = backend(path).bind(graph, device=CPU, dtype=torch.float64, self_loops=self_loops)
+        except UnsupportedByBackend:
+            declined.add(name)
+            continue
+        found = matrix_of(layer, graph.num_nodes)
+        torch.testing.assert_close(found, expected(graph, self_loops), rtol=1e-13, atol=1e-13)
+
+    assert declined == DECLINED[path, self_loops]
+
+
+@pytest.mark.filterwarnings("ignore:Sparse:UserWarning")
+@pytest.mark.parametrize(
+    ("path", "self_loops", "name"),
+    # On one node with one loop both conventions come to 1, whatever the weights: declined all the same.
+    [(*case, name) for case, names in DECLINED.items() for name in sorted(names - {"one_loop"})],
+)
+def test_where_a_path_declines_pyg_does_answer_otherwise(path, self_loops, name):
+    """Each refusal is earned: let through, PyG's matrix is not the one asked for."""
+    graph = PROBES[name]
+    found = by_pyg(path, graph, self_loops=self_loops)
+
+    assert float((found - expected(graph, self_loops)).abs().max()) > 1e-3
+
+
+@pytest.mark.filterwarnings("ignore:Sparse:UserWarning")
+def test_one_graph_two_answers():
+    """F18: an own loop of weight 3 is kept on the edge_index path and added to on the torch.sparse path."""
+    graph = Graph(torch.tensor([[0, 1], [1, 1]]), 2, torch.tensor([1.0, 3.0]))
+    on_edges = torch.tensor([[1.0, 0.0], [1 / 2, 3 / 4]], dtype=torch.float64)
+    on_matrix = torch.tensor([[1.0, 0.0], [5**-0.5, 4 / 5]], dtype=torch.float64)
+
+    for path in ("pyg", "pyg_edgeindex"):
+        torch.testing.assert_close(by_pyg(path, graph, self_loops="add"), on_edges)
+    torch.testing.assert_close(by_pyg("pyg_sparse", graph, self_loops="add"), on_matrix)
+
+
+@pytest.mark.filterwarnings("ignore:Sparse:UserWarning")
+def test_unweighted_multi_edges_lose_their_number_on_the_way_to_a_matrix():
+    """F22: three edges from 0 to 1 weigh 3 on the edge_index path and 1 in the matrix PyG makes of them."""
+    graph = Graph(torch.tensor([[0, 0, 0], [1, 1, 1]]), 2)
+
+    assert float(by_pyg("pyg", graph, self_loops="add")[1, 0]) == pytest.approx(3 / 2)
+    assert float(by_pyg("pyg_sparse", graph, self_loops="add")[1, 0]) == pytest.approx(2**-0.5)
+
+
+def test_csc_is_refused_by_pyg():
+    """F19: .t() of CSR is CSC, which gcn_norm does not take; the backend turns the edges around instead."""
+    adjacency = torch.eye(2).to_sparse_csc()
+
+    with pytest.raises(NotImplementedError, match="CSC"):
+        pyg.nn.GCNConv(2, 2)(torch.eye(2), adjacency)
+
+
+def test_binding_draws_no_random_numbers():
+    """GCNConv initialises parameters; a backend that let it would shift every later draw."""
+    before = torch.get_rng_state()
+    layer = backend("pyg").bind(PROBES["directed"], device=CPU, dtype=torch.float32)
+    layer(torch.ones(8, 5), torch.ones(5, 7), torch.ones(7))
+
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_reasons_name_the_node():
+    """Why a path declines is shown in the report, so it must say where."""
+    with pytest.raises(UnsupportedByBackend, match="node 3 has one already"):
+        backend("pyg").bind(PROBES["mixed"], device=CPU, dtype=torch.float32)
+    with pytest.raises(UnsupportedByBackend, match="node 1 has several"):
+        backend("pyg").bind(
+            PROBES["double_loop"], device=CPU, dtype=torch.float32, self_loops="add_remaining"
+        )
+
+
+@pytest.mark.parametrize("name", [*PATHS, "pyg_compiled"])
+def test_without_pyg_its_backends_are_unsupported(monkeypatch, name):
+    """Its absence is a reason to give, never a traceback."""
+    for module in ("torch_geometric", "torch_geometric.nn", "torch_geometric.utils"):
+        monkeypatch.setitem(sys.modules, module, None)
+
+    with pytest.raises(UnsupportedByBackend, match="pip install torch-geometric"):
+        backend(name).bind(PROBES["directed"], device=CPU, dtype=torch.float32)
+
+
+def test_a_pyg_that_will_not_import_is_an_error(monkeypatch):
+    """Installed and broken is the image's fault: what it says must reach the report."""
+    from gnnbench.reference import pyg as module
+
+    def broken(name):
+        raise ModuleNotFoundError("No module named 'torchmetrics'", name="torchmetrics")
+
+    monkeypatch.setattr(module.importlib, "import_module", broken)
+
+    with pytest.raises(ModuleNotFoundError, match="torchmetrics"):
+        module.require_pyg("torch_geometric.nn")
+
+
+def test_pyg_is_imported_by_the_first_bind_and_not_before():
+    """It costs seconds that a run without it should not pay."""
+    code = (
+        "import sys, torch, gnnbench.reference as r\n"
+        "from gnnbench.graphs import probe_graphs\n"
+        "g = probe_graphs()[1].graph\n"
+        "for b in r.backends():\n"
+        "    if 'pyg' not in b.name and 'compiled' not in b.name:\n"
+        "        b.bind(g, device=torch.device('cpu'), dtype=torch.float32)\n"
+        "print('torch_geometric' in sys.modules, 'torch._dynamo' in sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout.split() == ["False", "False"]
