@@ -100,7 +100,7 @@ def margins_figure(margins: Margins) -> Spec:
 def series_figure(series: Series) -> Spec:
     """A bar or a dot a row at the median, with the interquartile range as a line where there are samples."""
     scale, rows = series.scale, series.rows[:MAX_ROWS]
-    bars = []
+    bars: list[dict[str, Any]] = []
     for index, row in enumerate(rows):
         low, high = row.measurement.quartiles
         bars.append(

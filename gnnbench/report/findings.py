@@ -72,7 +72,13 @@ def failures(findings: Iterable[Result]) -> tuple[Group, ...]:
         # Within a suite, what is said to have one cause and one remedy is one thing, in whatever check it shows.
         who = finding.needs if finding.required else result.suite if finding.cause else family(result)
         # Reasons that differ in a number only, such as a node or an error, are one reason.
-        key = (result.outcome, finding.required, who, _shape(finding.cause), _shape(finding.fix))
+        key: tuple[object, ...] = (
+            result.outcome,
+            finding.required,
+            who,
+            _shape(finding.cause),
+            _shape(finding.fix),
+        )
         if not finding.cause and not finding.fix:
             key = (*key, _shape(finding.summary))
         groups.setdefault(key, []).append(result)

@@ -103,16 +103,16 @@ def _code(match: re.Match[str]) -> str:
 @lru_cache(maxsize=1)
 def _environment() -> jinja2.Environment:
     import jinja2
-    from markupsafe import Markup
+    from markupsafe import Markup, escape
 
     def prose(value: str) -> Markup:
         """Text with `code` in backticks as code."""
-        escaped = str(jinja2.filters.escape(text.clean(value)))
+        escaped = str(escape(text.clean(value)))
         return Markup(_CODE.sub(_code, escaped))  # noqa: S704 - escaped in the line above
 
     def breaks(value: str) -> Markup:
         """A path that may break after its slashes."""
-        return Markup(str(jinja2.filters.escape(text.clean(value))).replace("/", "/<wbr>"))  # noqa: S704 - as above
+        return Markup(str(escape(text.clean(value))).replace("/", "/<wbr>"))  # noqa: S704 - as above
 
     def printable(value: Any) -> Any:
         """Whatever a template prints passes through here: nothing unprintable reaches a page."""

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 
 from gnnbench.record import Outcome, Result, Run, verdict
-from gnnbench.report.findings import Group, command_alone, command_again, finding_of
+from gnnbench.report.findings import Group, command_again, command_alone, finding_of
 from gnnbench.report.headline import advice, answer, machine, reasons, tone
 from gnnbench.report.margins import Margins, margins_of
 from gnnbench.report.measurements import Series, series_of

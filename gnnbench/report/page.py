@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from gnnbench.record import Environment, Fact, Margin, Outcome, Result, Run, Verdict
-from gnnbench.report.findings import Group, family, failures, unjudged, variant
+from gnnbench.report.findings import Group, failures, family, unjudged, variant
 from gnnbench.report.margins import Margins
 from gnnbench.report.measurements import Series
 from gnnbench.report.quantity import quantity
 from gnnbench.report.text import one_line
-
 
 _HEADINGS = {"cuda": "CUDA", "gpu": "GPU", "nccl": "NCCL", "pyg": "PyG"}
 

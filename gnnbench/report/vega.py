@@ -20,9 +20,36 @@ Spec = dict[str, Any]
 #: The parts of a drawing that reach the page; no style, no script, no reference can.
 _ELEMENTS = frozenset({"svg", "g", "path", "line", "rect", "text", "tspan"})
 _ATTRIBUTES = frozenset(
-    "viewBox width height x y x1 y1 x2 y2 dx dy d transform fill stroke opacity fill-opacity stroke-opacity "
-    "stroke-width stroke-dasharray stroke-linecap stroke-linejoin stroke-miterlimit text-anchor font-family "
-    "font-size font-weight font-style".split()
+    [
+        "viewBox",
+        "width",
+        "height",
+        "x",
+        "y",
+        "x1",
+        "y1",
+        "x2",
+        "y2",
+        "dx",
+        "dy",
+        "d",
+        "transform",
+        "fill",
+        "stroke",
+        "opacity",
+        "fill-opacity",
+        "stroke-opacity",
+        "stroke-width",
+        "stroke-dasharray",
+        "stroke-linecap",
+        "stroke-linejoin",
+        "stroke-miterlimit",
+        "text-anchor",
+        "font-family",
+        "font-size",
+        "font-weight",
+        "font-style",
+    ]
 )
 _LONG_DECIMAL = re.compile(r"(\d+\.\d{2})\d+")
 
