@@ -80,7 +80,7 @@ class TrialServer:
         }
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the child
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "gnnbench.memory.server"],
+            [sys.executable, "-m", "gnnbench.memory.server", str(os.getpid())],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,

@@ -1,7 +1,7 @@
 """The child process that runs trials: imports torch once, and forks a fresh process from there for each.
 
 Read from standard input: one `TrialRequest` a line. Written to standard output: lines of JSON with `ready`, a
-`phase`, or an `outcome`. It ends when its input does.
+`phase`, or an `outcome`. Its argument is the parent's process id. It ends when its input does, or its parent.
 
 On a CPU each trial has a process of its own, so that no trial inherits another's heap or limits. On a GPU one
 process keeps its CUDA context over many trials, and is replaced when it is found unhealthy, dies or hangs:
@@ -34,7 +34,7 @@ _PR_SET_PDEATHSIG = 1
 
 def main() -> None:
     """Serve until the input ends."""
-    die_with_parent(os.getppid())
+    die_with_parent(int(sys.argv[1]))
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # what libraries print is not an answer
 

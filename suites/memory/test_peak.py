@@ -11,7 +11,8 @@ from gnnbench.checks import Evidence, Tier, check, fail, not_applicable, tier
 from gnnbench.memory import TrialEnd, TrialOutcome, TrialServer
 from gnnbench.memory.estimate import estimate, linear_bound
 from gnnbench.reference import Backend, backend
-from suites.memory.sizing import MIB, budget_bytes, workload
+
+from .sizing import MIB, budget_bytes, workload
 
 _SPARSE = ["csr", *(pytest.param(name, marks=tier("standard")) for name in ("coo", "csc", "index_add"))]
 

@@ -9,7 +9,8 @@ from gnnbench.checks import Evidence, Tier, check, fail, inconclusive, tier
 from gnnbench.memory import TrialServer
 from gnnbench.memory.estimate import largest_nodes
 from gnnbench.reference import backend
-from suites.memory.sizing import MIB, budget_bytes, workload
+
+from .sizing import MIB, budget_bytes, workload
 
 #: csr runs out while it sorts the edges, index_add while gradients are on their way.
 _BACKENDS = ["csr", pytest.param("index_add", marks=tier("standard"))]

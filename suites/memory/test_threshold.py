@@ -11,7 +11,8 @@ from gnnbench.checks import Evidence, Tier, check, fail, inconclusive, not_appli
 from gnnbench.memory import Bracket, TrialEnd, TrialOutcome, TrialServer, find_largest
 from gnnbench.memory.estimate import estimate, largest_nodes, linear_bound
 from gnnbench.reference import backend
-from suites.memory.sizing import MIB, budget_bytes, workload
+
+from .sizing import MIB, budget_bytes, workload
 
 #: Width of the bracket that the search stops at.
 _RESOLUTION = {Tier.SMOKE: 0.05, Tier.STANDARD: 0.02, Tier.FULL: 0.01, Tier.SOAK: 0.01}
