@@ -108,3 +108,15 @@ def test_command_again_asks_for_the_same():
         *"gnnbench run --tier standard --suite memory --device cuda:0 --device cuda:1".split(),
         *("--data", "/data/planetoid", "-k", "csr and not hub"),
     ]
+
+
+def test_reasons_that_differ_in_a_number_are_one():
+    """Node 3 and node 186 are one reason not to judge; another need is another."""
+    results = [
+        replace(
+            failed(f"a/b/c[{n}]", summary=f"node {n} has a loop", needs=needs), outcome=Outcome.NOT_APPLICABLE
+        )
+        for n, needs in ((3, "backend:x"), (186, "backend:x"), (3, "backend:y"))
+    ]
+
+    assert [len(group.results) for group in unjudged(documents.run_of(results))] == [2, 1]

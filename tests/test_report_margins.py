@@ -45,3 +45,17 @@ def test_what_is_not_finite_is_the_worst():
 
     assert [c.result.id for c in margins.closest(3)] == ["s/a/y", "s/a/x", "s/a/z"]
     assert (margins.count, margins.over, margins.exact) == (3, 2, 1)
+
+
+def test_backend_is_read_from_ids_where_no_fact_names_it():
+    """What stands before the device in the ids of several check functions computed their numbers."""
+    run = documents.run_of(
+        [
+            result("s/a/x[pyg_sparse-cpu-hub]", ("forward", 0.2, 1.0), device="cpu"),
+            result("s/b/y[pyg_sparse-cpu]", ("dX", 0.5, 1.0), device="cpu"),
+            result("s/c/z[bf16-cpu]", ("loss", 0.9, 1.0), device="cpu"),
+            result("s/d/u[4-cpu]", ("sum", 0.1, 1.0), device="cpu"),
+        ]
+    )
+
+    assert [strip.name for strip in margins_of(run).strips] == ["s/c/z", "pyg_sparse", "s/d/u"]

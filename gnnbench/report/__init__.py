@@ -5,11 +5,10 @@ Never imports torch. Jinja2 and vl-convert are imported only when a page or a ch
 
 from gnnbench.report.files import FORMATS, file_names, write_reports
 from gnnbench.report.github import annotation_lines, append_step_summary
-from gnnbench.report.html import render_html
+from gnnbench.report.html import render_html, warm_up
 from gnnbench.report.junit import render_junit
 from gnnbench.report.markdown import render_markdown
 from gnnbench.report.terminal import terminal_verdict
-from gnnbench.report.vega import warm_up
 
 __all__ = [
     "FORMATS",

@@ -91,7 +91,13 @@ def unjudged(run: Run) -> tuple[Group, ...]:
     for outcome in (Outcome.INCONCLUSIVE, Outcome.NOT_APPLICABLE):
         for result in run.with_outcome(outcome):
             finding = finding_of(result)
-            key = (outcome, finding.needs, one_line(finding.summary), one_line(finding.fix))
+            key = (
+                outcome,
+                finding.needs,
+                _shape(finding.summary),
+                _shape(finding.cause),
+                _shape(finding.fix),
+            )
             groups.setdefault(key, []).append(result)
     return tuple(Group(members[0].outcome, tuple(members)) for members in groups.values())
 

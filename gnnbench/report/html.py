@@ -43,6 +43,21 @@ def render_html(run: Run, *, charts: bool = True) -> str:
     return rendered
 
 
+def warm_up() -> bool:
+    """Load what a page needs and start the renderer of its charts, which takes a second once a process.
+
+    Meant for a thread while something else is waited for: the renderer leaves Python's lock free. Not
+    beside anything that is timed on the same cores. Returns whether charts can be drawn.
+    """
+    _environment().get_template("report.html.j2")
+    try:
+        vega.draw({"data": {"values": [{"x": 0}]}, "mark": "point", "encoding": {"x": {"field": "x"}}}, "")
+    except Exception:
+        # Charts are an extra: a renderer that can't start must not end a run.
+        return False
+    return True
+
+
 def _gather(run: Run, *, charts: bool) -> page.Page:
     judged, compared, series = verdict(run), margins.margins_of(run), measurements.series_of(run)
     figure, series_figures, note = "", [""] * len(series), ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gnnbench.record import Margin, Result, Run
@@ -85,9 +84,11 @@ class Margins:
 def margins_of(run: Run) -> Margins:
     """Gather the margins of `run` by backend, over all graphs and devices."""
     everything = [Comparison(result, margin) for result in run.results for margin in result.margins]
+    inferred = _inferred_backends(everything)
     strips: dict[str, list[Comparison]] = {}
     for comparison in everything:
-        strips.setdefault(source(comparison.result), []).append(comparison)
+        name = _source(comparison.result, inferred)
+        strips.setdefault(name, []).append(comparison)
     ordered = sorted(
         (Strip(name, tuple(members)) for name, members in strips.items()),
         key=lambda strip: -strip.worst.margin.ratio,
@@ -96,14 +97,30 @@ def margins_of(run: Run) -> Margins:
     return Margins(tuple(ordered), tuple(name for name, _ in frequency.most_common()))
 
 
-def source(result: Result) -> str:
-    """What computed the numbers: the backend the check names among its facts, else the check itself."""
+def _source(result: Result, inferred: set[str]) -> str:
+    """What computed the numbers: a backend, where one is named, else the check function itself."""
     backend = result.facts.get("backend")
-    return one_line(backend) if isinstance(backend, str) and backend else family(result)
+    if isinstance(backend, str) and backend:
+        return one_line(backend)
+    before = _before_device(result)
+    return before if before in inferred else family(result)
 
 
-def worst_by_suite(run: Run) -> Iterator[tuple[str, Margin | None]]:
-    """Each suite with its worst margin, None where it compares no numbers."""
-    for suite in run.suites:
-        worst = [r.worst_margin for r in run.results if r.suite == suite]
-        yield suite, max((m for m in worst if m is not None), key=lambda m: m.ratio, default=None)
+def _inferred_backends(everything: list[Comparison]) -> set[str]:
+    """Names that stand before the device in the parameters of at least two check functions.
+
+    For documents whose checks name no backend among their facts.
+    """
+    families: dict[str, set[str]] = {}
+    for comparison in everything:
+        before = _before_device(comparison.result)
+        if before:
+            families.setdefault(before, set()).add(family(comparison.result))
+    return {name for name, where in families.items() if len(where) > 1}
+
+
+def _before_device(result: Result) -> str:
+    """`pyg_sparse` of `equivalence/bounded/layer[pyg_sparse-cpu-hub]`; empty where there is no such name."""
+    parameters = result.id.partition("[")[2].removesuffix("]")
+    before, found, _ = f"{parameters}-".partition(f"-{result.device}-")
+    return before if result.device and found and before[:1].isalpha() else ""

@@ -14,6 +14,8 @@ from gnnbench.report.measurements import Series
 from gnnbench.report.quantity import quantity
 from gnnbench.report.text import one_line
 
+#: Characters of a list that stands in one line, and of one item that may stand beside others.
+_LINE, _WORD = 60, 24
 _HEADINGS = {"cuda": "CUDA", "gpu": "GPU", "nccl": "NCCL", "pyg": "PyG"}
 
 
@@ -140,15 +142,20 @@ def _text(value: Any, unit: str) -> str:
             quantity(float(value), unit) if unit else f"{value:,}" if isinstance(value, float) else str(value)
         )
     if isinstance(value, str):
-        return f"{value} {unit}".strip()
+        # `unlimited` is said of bytes and of files alike.
+        return value
+    if value is None or value in ([], {}):
+        return "none"
     if isinstance(value, list):
+        items = [_text(item, unit) for item in value]
         simple = all(not isinstance(item, (list, dict)) for item in value)
-        return ", ".join(_text(item, unit) for item in value) if simple else _json(value)
+        together = sum(map(len, items)) <= _LINE or max(map(len, items)) <= _WORD
+        return (", " if together else "\n").join(items) if simple else _json(value)
     if isinstance(value, Mapping):
         simple = all(not isinstance(item, (list, dict)) for item in value.values())
         lines = (f"{key}: {_text(item, unit)}" for key, item in value.items())
         return "\n".join(lines) if simple else _json(value)
-    return "none" if value is None else str(value)
+    return str(value)
 
 
 def _json(value: Any) -> str:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import importlib.util
 import re
 from collections.abc import Mapping
-from functools import lru_cache
 from html import escape
 from typing import Any
 from xml.etree import ElementTree
@@ -67,21 +66,6 @@ def draw(spec: Mapping[str, Any], label: str) -> str:
     import vl_convert
 
     return _embed(vl_convert.vegalite_to_svg(dict(spec)), label)
-
-
-@lru_cache(maxsize=1)
-def warm_up() -> bool:
-    """Start the renderer, which takes most of a second once a process; later charts take hundredths.
-
-    Meant for a thread while something else is waited for: the renderer leaves Python's lock free. Not
-    beside anything that is timed. Returns whether charts can be drawn.
-    """
-    try:
-        draw({"data": {"values": [{"x": 0}]}, "mark": "point", "encoding": {"x": {"field": "x"}}}, "")
-    except Exception:
-        # Charts are an extra: a renderer that can't start must not end a run.
-        return False
-    return True
 
 
 def _embed(svg: str, label: str) -> str:
