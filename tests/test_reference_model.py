@@ -97,7 +97,7 @@ def test_a_backend_of_ones_own_will_do():
 
         def bind(self, graph, *, device, dtype, self_loops="add"):
             layer = backend("coo").bind(graph, device=device, dtype=dtype, self_loops=self_loops)
-            return lambda *arguments: layer(*arguments)  # noqa: PLW0108 - hides layer.aggregate
+            return lambda *arguments: layer(*arguments)
 
     expected = model(dropout=0.0)(features())
     torch.testing.assert_close(model(dropout=0.0, backend=Borrowed())(sparse(features())), expected)

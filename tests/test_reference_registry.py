@@ -129,7 +129,7 @@ def test_an_unknown_name_lists_those_there_are(ask):
         ask("cssr")
 
 
-@pytest.mark.parametrize("offer_what", [Twice(), Twice, lambda: Twice()])  # noqa: PLW0108 - not the class
+@pytest.mark.parametrize("offer_what", [Twice(), Twice, lambda: Twice()])
 def test_an_entry_point_offers_an_object_a_class_or_a_function(offered, offer_what):
     """All three are ways in which people write entry points."""
     offered(twice=offer_what)

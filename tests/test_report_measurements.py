@@ -55,3 +55,21 @@ def test_different_quantities_do_not_mix():
     series = series_of(run_with(measurement("rate"), measurement("time", device="cuda:0")))
 
     assert [(one.name, one.rows[0].label) for one in series] == [("rate", "cpu"), ("time", "cuda:0")]
+
+
+def test_same_quantity_of_two_checks_is_told_apart():
+    """Where nothing else differs, the check names the row."""
+    results = [
+        Result(
+            id=f"s/a/{check}",
+            suite="s",
+            tier="smoke",
+            outcome=Outcome.PASSED,
+            measurements=(measurement(backend="csr"),),
+        )
+        for check in ("x", "y[1]")
+    ]
+
+    (series,) = series_of(documents.run_of(results))
+
+    assert sorted(row.label for row in series.rows) == ["s/a/x", "s/a/y"]

@@ -44,6 +44,7 @@ RED = {
     "m_nan": VALUES - {"exact/gradients"},
     "m_no_loops": VALUES,
     "m_cached": VALUES,
+    "m_cached_size": {"state/second_graph"},
     "m_tf32": {"bounded/layer", "precision/declared", "precision/tripwire"},
     "m_float64": VALUES - {"exact/gradients"},
     "m_detached": VALUES - {"exact/forward"},

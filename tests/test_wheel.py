@@ -114,6 +114,10 @@ def test_every_way_to_run_the_suites_is_the_same(wheel, tmp_path):
     """A checkout, an installed wheel and pytest-xdist give the same ids and outcomes."""
     site = tmp_path / "site"
     execute(sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", site, wheel)
+    # An editable install leaves the checkout importable; a user of the wheel has none.
+    (site / "sitecustomize.py").write_text(
+        f"import sys; sys.path[:] = [p for p in sys.path if p != {str(ROOT)!r}]\n"
+    )
     ways = {
         "checkout": ([ROOT / "suites"], {}),
         "xdist": ([ROOT / "suites", "-n", "2"], {}),

@@ -19,9 +19,10 @@ from gnnbench.memory import Workload
 from gnnbench.memory.step import StepDidNotTrainError, Training, make_graph
 from gnnbench.reference import Backend, UnsupportedByBackend, backend
 from gnnbench.timing import Clock, Samples, observe_placement, per_second, plan
-from suites.throughput.conftest import Timed
-from suites.throughput.oracle import require_rows
-from suites.throughput.sizing import ROUNDS, workload
+
+from .conftest import Timed
+from .oracle import require_rows
+from .sizing import ROUNDS, workload
 
 _BACKENDS = [
     "csr",
