@@ -7,7 +7,7 @@ import pytest
 import torch
 from mutants import Mutant, SpoiltGradient, merged, next_float, one_entry, rounded, twice, without
 
-from gnnbench.graphs import Graph
+from gnnbench.graphs import Graph, probe_graphs
 from gnnbench.numerics import (
     QUANTITIES,
     compare,
@@ -265,6 +265,18 @@ def test_a_cached_graph_is_caught(case):
 
     assert set(failures(caching, case())) == PROPAGATED
     assert not failures(Mutant(), case())
+
+
+@pytest.mark.parametrize(("probe", "largest"), [("hub", 256), ("hub_2049", 2048)])
+def test_16_bit_counters_are_caught_at_their_hubs(probe, largest):
+    """F14: bfloat16 stops counting at 256, float16 at 2048; the probe hubs hear one more."""
+    graph = next(one.graph for one in probe_graphs() if one.name == probe)
+    inputs = real_inputs(graph.num_nodes, 16, 8)
+    oracle = gcn_oracle(graph, inputs.x, inputs.weight, inputs.bias, inputs.upstream)
+    case = Case(graph, inputs, oracle, gcn_bounds(oracle))
+
+    assert set(failures(Mutant(degree=lambda d: d.clamp_max(largest)), case)) == PROPAGATED
+    assert not failures(Mutant(), case)
 
 
 @pytest.mark.parametrize(
