@@ -71,7 +71,6 @@ class Controller:
         Raises `pytest.UsageError` where the folder can't be written to.
         """
         if self.recorder is not None and not self._opened:
-            self._opened = True
             try:
                 self.recorder.open()
             except OSError as error:
@@ -79,6 +78,7 @@ class Controller:
                     f"--gnnbench-output: expected a folder that can be written to, found {error}; "
                     "name another, or `none` to write nothing"
                 ) from None
+            self._opened = True
             self.recorder.describe(*self._describe())
         return self.recorder
 
