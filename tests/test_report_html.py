@@ -123,9 +123,8 @@ def test_page_is_accessible_in_its_structure(rendered):
 def test_page_says_everything_without_its_style(rendered):
     """The verdict, every reason for not judging, and what was left out are in the text itself."""
     run, _, page = rendered
-    answered = html.headline.answer(verdict(run))
 
-    assert " ".join(answered).strip() in page.text
+    assert verdict(run).headline.lower() in page.text.lower()
     for result in run.results:
         if result.outcome is not Outcome.PASSED and len(run.results) < 1000:
             assert html.text.one_line(result.id) in page.text

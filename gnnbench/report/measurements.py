@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gnnbench.record import Direction, Measurement, Result, Run, Scalar
-from gnnbench.report.quantity import Scale, number, scale_for
+from gnnbench.report.findings import family
+from gnnbench.report.quantity import Scale, scale_for
 from gnnbench.report.text import one_line
 
 
@@ -77,9 +78,15 @@ def _series(key: tuple[str, str, str, Direction], members: list[tuple[Result, Me
         if (name == "device" and len(members) == 1)
         or len({repr(attribute.get(name)) for attribute in attributes}) > 1
     ]
+    labels = [_label(attribute, differing) for attribute in attributes]
     rows = [
-        Row(_label(attribute, differing), measurement, result)
-        for attribute, (result, measurement) in zip(attributes, members, strict=True)
+        # Two checks may measure the same thing; then the check tells them apart.
+        Row(
+            f"{label} · {family(result)}".removeprefix("all · ") if labels.count(label) > 1 else label,
+            measurement,
+            result,
+        )
+        for label, (result, measurement) in zip(labels, members, strict=True)
     ]
     rows.sort(key=lambda row: row.measurement.median, reverse=direction == "higher")
     agreed = [f"{_word(name)} {_value(attributes[0][name])}" for name in names if name not in differing]
@@ -105,4 +112,4 @@ def _value(value: Scalar) -> str:
         return "yes" if value else "no"
     if isinstance(value, int):
         return f"{value:,}"
-    return number(value) if isinstance(value, float) else one_line(str(value))
+    return f"{value:g}" if isinstance(value, float) else one_line(str(value))

@@ -59,6 +59,16 @@ class Page:
     """Why there are no charts, where there should be."""
 
     @property
+    def compared_series(self) -> tuple[tuple[Series, str], ...]:
+        """The series with more than one row, each with its figure."""
+        return tuple(pair for pair in self.series if len(pair[0].rows) > 1)
+
+    @property
+    def single_series(self) -> tuple[Series, ...]:
+        """The series of one row: they share a table."""
+        return tuple(series for series, _ in self.series if len(series.rows) == 1)
+
+    @property
     def counts(self) -> dict[str, int]:
         """How many checks ended in each way."""
         return {outcome.value: self.run.count(outcome) for outcome in Outcome}
