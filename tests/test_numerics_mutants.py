@@ -267,15 +267,20 @@ def test_a_cached_graph_is_caught(case):
     assert not failures(Mutant(), case())
 
 
-@pytest.mark.parametrize(("probe", "largest"), [("hub", 256), ("hub_2049", 2048)])
-def test_16_bit_counters_are_caught_at_their_hubs(probe, largest):
+@pytest.mark.parametrize(
+    ("probe", "largest", "red"),
+    # In a row that sums 2,049 messages rounding may hide a degree that is off by 2 in 2,050; in the rows of those
+    # who sent one, backward, it can't.
+    [("hub", 256, PROPAGATED), ("hub_2049", 2048, {"dX"})],
+)
+def test_16_bit_counters_are_caught_at_their_hubs(probe, largest, red):
     """F14: bfloat16 stops counting at 256, float16 at 2048; the probe hubs hear one more."""
     graph = next(one.graph for one in probe_graphs() if one.name == probe)
     inputs = real_inputs(graph.num_nodes, 16, 8)
     oracle = gcn_oracle(graph, inputs.x, inputs.weight, inputs.bias, inputs.upstream)
     case = Case(graph, inputs, oracle, gcn_bounds(oracle))
 
-    assert set(failures(Mutant(degree=lambda d: d.clamp_max(largest)), case)) == PROPAGATED
+    assert set(failures(Mutant(degree=lambda d: d.clamp_max(largest)), case)) == red
     assert not failures(Mutant(), case)
 
 
