@@ -233,6 +233,16 @@ class HangsWithChild(_InTheChild):
         time.sleep(1000)
 
 
+class HangsAndTells(_InTheChild):
+    """Hangs, and tells its own id and that of the process it was forked from."""
+
+    def strike(self):
+        told = Path(os.environ["STRAY_PID_FILE"])
+        told.with_suffix(".new").write_text(f"{os.getpid()} {os.getppid()}")
+        told.with_suffix(".new").rename(told)
+        time.sleep(1000)
+
+
 class Talkative(_InTheChild):
     """Writes to standard output what is no answer."""
 

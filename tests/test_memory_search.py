@@ -98,8 +98,23 @@ def test_a_failure_that_sticks_is_reported():
     assert found.violations
     bad, good = found.violations[0]
     assert bad.size <= good.size
+    assert found.largest_passed is None or found.largest_passed < found.smallest_failed
     assert not bad.verdict.survived
     assert good.verdict.survived
+
+
+@given(at=st.integers(1, 10**6), start=st.integers(1, 10**6))
+def test_no_size_is_tried_that_is_far_beyond_the_limit(at, start):
+    """Beyond the start, nothing is tried that is more than twice what has passed: the host's safety."""
+    tried = []
+
+    def probe(size):
+        tried.append(size)
+        return Answer(size <= at)
+
+    find_largest(probe, start=start, largest=10**9)
+
+    assert max(tried) <= max(start, 2 * at)
 
 
 def test_memory_lost_from_probe_to_probe_is_reported():
