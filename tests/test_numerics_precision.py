@@ -137,3 +137,5 @@ def test_rounding_is_that_of_the_types():
 
     assert torch.equal(round_significand(values, 11), values.half().double())
     assert torch.equal(round_significand(values, 8), values.bfloat16().double())
+    tiny = values.double() * 2.0**-200
+    assert torch.equal(round_significand(tiny, 8), values.bfloat16().double() * 2.0**-200)

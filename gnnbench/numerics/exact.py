@@ -113,4 +113,5 @@ def _grids(values: Tensor) -> Tensor:
     mantissa, exponent = torch.frexp(values)
     whole = (mantissa.abs() * 2.0**53).long()
     lowest = (whole & -whole).double()
-    return torch.where(values == 0, torch.inf, torch.ldexp(lowest, exponent - 53))
+    # In float64: with whole exponents some releases take the power of two in float32, where it underflows.
+    return torch.where(values == 0, torch.inf, torch.ldexp(lowest, (exponent - 53).double()))

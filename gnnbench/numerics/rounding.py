@@ -13,4 +13,5 @@ def round_significand(values: Tensor, bits: int) -> Tensor:
     float64.
     """
     mantissa, exponent = torch.frexp(values.double())
-    return torch.ldexp(torch.round(mantissa * 2.0**bits), exponent - bits)
+    # In float64: with whole exponents some releases take the power of two in float32, where it underflows.
+    return torch.ldexp(torch.round(mantissa * 2.0**bits), (exponent - bits).double())
