@@ -1,90 +1,108 @@
 """How the backends compare in speed: ratios taken in one run, interleaved, as medians.
 
-    python benchmarks/backends.py --device cpu --rounds 7
-
-Absolute times on a shared machine mean little, so every line also shows the ratio to the default backend, from the
-same rounds. Within a round the backends take turns in a new random order.
+Absolute times on a shared machine mean little, so every line also shows the ratio to the default backend,
+from the same rounds. Within a round the backends take turns in a new random order.
 """
 
 from __future__ import annotations
 
-import argparse
 import random
 import statistics
-import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 
+import click
 import torch
+from torch import Tensor
 
 from gnnbench.graphs import Graph, NodeClassification, planetoid, power_law, stochastic_block_model_cora
-from gnnbench.reference import UnsupportedByBackend, backends, train
+from gnnbench.reference import Layer, UnsupportedByBackend, backends, train
 from gnnbench.timing import clock
 
 DEFAULT = "csr"
 
 
-def main() -> None:
+@click.command(help=__doc__)
+@click.option("--device", default="cuda" if torch.cuda.is_available() else "cpu", show_default=True)
+@click.option("--nodes", default=100_000, show_default=True)
+@click.option("--edges", default=1_000_000, show_default=True)
+@click.option("--features", default=64, show_default=True, help="Width of x and of the result.")
+@click.option("--rounds", default=7, show_default=True, help="Of single layers.")
+@click.option("--training-rounds", default=3, show_default=True)
+@click.option("--epochs", default=200, show_default=True)
+@click.option("--threads", type=int, help="CPU threads; torch's own choice by default.")
+@click.option("--data", type=click.Path(), help="A folder that holds Cora/raw; else the stand-in is used.")
+@click.option("--backend", "names", multiple=True, help="Only these; may be given several times.")
+@click.option("--only", type=click.Choice(["layers", "training"]), help="Only this table.")
+def main(
+    device: str,
+    nodes: int,
+    edges: int,
+    features: int,
+    rounds: int,
+    training_rounds: int,
+    epochs: int,
+    threads: int | None,
+    data: str | None,
+    names: tuple[str, ...],
+    only: str | None,
+) -> None:
     """Print both tables."""
-    options = _options()
-    device = torch.device(options.device)
-    if options.threads:
-        torch.set_num_threads(options.threads)
-    print(f"torch {torch.__version__}, {device}, {torch.get_num_threads()} CPU threads")
-    if not options.only_training:
-        compare_layers(options, device)
-    compare_trainings(options, device)
+    place = torch.device(device)
+    if threads:
+        torch.set_num_threads(threads)
+    click.echo(f"torch {torch.__version__}, {place}, {torch.get_num_threads()} CPU threads")
+    if only != "training":
+        compare_layers(place, nodes=nodes, edges=edges, width=features, rounds=rounds, names=names)
+    if only != "layers":
+        dataset = planetoid("Cora", data) if data else stochastic_block_model_cora()
+        compare_trainings(place, dataset, epochs=epochs, rounds=training_rounds)
 
 
-def compare_layers(options: argparse.Namespace, device: torch.device) -> None:
+def compare_layers(
+    device: torch.device, *, nodes: int, edges: int, width: int, rounds: int, names: tuple[str, ...]
+) -> None:
     """One layer on a power-law graph: forward, and forward with all gradients."""
-    edges = power_law(options.nodes, options.edges, seed=0, device=device)
+    skeleton = power_law(nodes, edges, seed=0, device=device)
     # With weights, for PyG's way to a sparse matrix loses the number of unweighted duplicates.
-    graph = Graph(edges.edge_index, edges.num_nodes, edges.weights())
-    width = options.features
+    graph = Graph(skeleton.edge_index, nodes, skeleton.weights())
     generator = torch.Generator().manual_seed(0)
     x, weight, upstream = (
         torch.randn(*shape, generator=generator).to(device)
-        for shape in ((options.nodes, width), (width, width), (options.nodes, width))
+        for shape in ((nodes, width), (width, width), (nodes, width))
     )
-    bias = torch.zeros(width, device=device)
+    operands = (x, weight, torch.zeros(width, device=device))
     forward: dict[str, Callable[[], object]] = {}
     step: dict[str, Callable[[], object]] = {}
     for backend in backends():
-        if options.backend and backend.name not in options.backend:
+        if names and backend.name not in names:
             continue
         try:
             layer = backend.bind(graph, device=device, dtype=torch.float32)
         except UnsupportedByBackend as unsupported:
-            print(f"  left out: {unsupported}")
+            click.echo(f"  left out: {unsupported}")
             continue
-        parameters = [tensor.clone().requires_grad_() for tensor in (x, weight, bias)]
-        forward[backend.name] = lambda layer=layer: layer(x, weight, bias)
-        step[backend.name] = lambda layer=layer, parameters=parameters: torch.autograd.grad(
-            layer(*parameters), parameters, upstream
-        )
-    size = f"{options.nodes:,} nodes, {options.edges:,} edges, {width} features"
-    _report(f"forward, {size}", _medians(forward, options.rounds, device))
-    _report(f"forward and backward, {size}", _medians(step, options.rounds, device))
+        forward[backend.name] = partial(layer, *operands)
+        step[backend.name] = partial(_step, layer, operands, upstream)
+    size = f"{nodes:,} nodes, {edges:,} edges, {width} features"
+    _report(f"forward, {size}", _medians(forward, rounds, device))
+    _report(f"forward and backward, {size}", _medians(step, rounds, device))
 
 
-def compare_trainings(options: argparse.Namespace, device: torch.device) -> None:
-    """The whole training of the two-layer model, ours and as a loop with PyG and dense features has it."""
-    data: NodeClassification = (
-        planetoid("Cora", options.data) if options.data else stochastic_block_model_cora()
-    )
+def _step(layer: Layer, operands: tuple[Tensor, ...], upstream: Tensor) -> object:
+    x, weight, bias = (operand.detach().requires_grad_() for operand in operands)
+    return torch.autograd.grad(layer(x, weight, bias), (x, weight, bias), upstream)
+
+
+def compare_trainings(device: torch.device, data: NodeClassification, *, epochs: int, rounds: int) -> None:
+    """The whole training of the two-layer model: ours, and as a loop with PyG and dense features has it."""
     trainings = {
-        f"{DEFAULT}, sparse features": (DEFAULT, True),
-        f"{DEFAULT}, dense features": (DEFAULT, False),
-        "pyg, dense features": ("pyg", False),
+        f"{DEFAULT}, sparse features": partial(train, data, backend=DEFAULT),
+        f"{DEFAULT}, dense features": partial(train, data, backend=DEFAULT, sparse_features=False),
+        "pyg, dense features": partial(train, data, backend="pyg", sparse_features=False),
     }
-    works = {
-        name: lambda backend=backend, sparse=sparse: train(
-            data, backend=backend, sparse_features=sparse, device=device, epochs=options.epochs
-        )
-        for name, (backend, sparse) in trainings.items()
-    }
-    title = f"training, {options.epochs} epochs on {data.name}"
-    _report(title, _medians(works, min(options.rounds, options.training_rounds), device))
+    works = {name: partial(work, device=device, epochs=epochs) for name, work in trainings.items()}
+    _report(f"training, {epochs} epochs on {data.name}", _medians(works, rounds, device))
 
 
 def _medians(
@@ -104,33 +122,14 @@ def _medians(
 
 
 def _report(title: str, medians: Mapping[str, float]) -> None:
-    print(f"\n{title}")
+    click.echo(f"\n{title}")
     if not medians:
-        print("  nothing to compare")
+        click.echo("  nothing to compare")
         return
     # The default comes first where it takes part.
     base = next((name for name in medians if name.startswith(DEFAULT)), next(iter(medians)))
     for name, seconds in sorted(medians.items(), key=lambda item: item[1]):
-        print(f"  {name:<22} {seconds * 1e3:>11.2f} ms   {seconds / medians[base]:>7.2f} x {base}")
-    sys.stdout.flush()
-
-
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--nodes", type=int, default=100_000)
-    parser.add_argument("--edges", type=int, default=1_000_000)
-    parser.add_argument("--features", type=int, default=64)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--training-rounds", type=int, default=3)
-    parser.add_argument("--epochs", type=int, default=200)
-    parser.add_argument("--threads", type=int, help="CPU threads; torch's own choice by default")
-    parser.add_argument("--data", help="a folder that holds Cora/raw; else the stand-in is used")
-    parser.add_argument("--backend", action="append", help="only these; may be given several times")
-    parser.add_argument("--only-training", action="store_true")
-    return parser.parse_args()
+        click.echo(f"  {name:<22} {seconds * 1e3:>11.2f} ms   {seconds / medians[base]:>7.2f} x {base}")
 
 
 if __name__ == "__main__":
