@@ -179,6 +179,15 @@ def test_closing_leaves_no_process():
     assert not psutil.pid_exists(pid)
 
 
+def test_a_server_that_died_between_trials_is_replaced(server):
+    """Nobody's trial is blamed for what killed the server while it was idle."""
+    assert_well(server)
+    server._process.send_signal(signal.SIGKILL)
+    server._process.wait()
+
+    assert_well(server)
+
+
 def test_nothing_is_started_before_it_is_needed():
     """Making a server starts no process."""
     with TrialServer() as server:
