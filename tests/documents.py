@@ -299,7 +299,7 @@ def hostile_run() -> Run:
     """Texts that would break out of a page, a table, a log or a command."""
     script = "<script>alert(1)</script>"
     result = Result(
-        id=f'equivalence/exact/forward[{script}|"quoted"|`tick`|\U0001f600-cpu]',
+        id=f'equivalence/exact/forward[{script}|"quoted"|`tick`|\x00a,b:c|\U0001f600-cpu]',
         suite="equivalence",
         tier="smoke",
         outcome=Outcome.FAILED,
@@ -312,7 +312,7 @@ def hostile_run() -> Run:
             cause="cause with `code` and <img src=x onerror=alert(1)> \u202ereversed",
             fix="run `rm -rf ./build && echo '<b>'` ``` and\n``` fence",
         ),
-        log="\x1b[1mbold\x1b[0m \x00\x01 progress 1%\rprogress 2% \udc80 ```\n</pre></details><script>",
+        log="\x1b[1mbold\x1b[0m \x00\x01 progress 1%\rprogress 2% \udc80\n```\n</pre></details><script>",
         nodeid="suites/equivalence/test_exact.py::test_forward[<script>; rm -rf ~]",
         margins=(Margin(name="forward|`x`", error=math.inf, bound=0.0, where="node <17>"),),
         measurements=(
@@ -337,6 +337,8 @@ def hostile_run() -> Run:
     return replace(
         run,
         id=f"../../{script}",
+        gnnbench="0.1\x00\udcff<b>",
+        started_at="yester\x00day\udcff",
         environment=Environment(facts=facts, packages={script: "1"}),
         invocation=invocation,
         warnings=(f"warning {script}",),

@@ -94,8 +94,8 @@ def test_equal_comparisons_are_one_larger_dot():
     """Thousands of comparisons make few dots, so that a page stays small; their size says how many."""
     dots, _ = dots_of(*[(0.1, 1.0)] * 4000, (0.9, 1.0))
 
-    assert [dot["size"] for dot in dots] == sorted((dot["size"] for dot in dots), reverse=True)
-    assert len(dots) == 2
+    many, one = dots
+    assert many["size"] > one["size"]
 
 
 def test_bars_begin_at_zero_and_dots_may_not():
