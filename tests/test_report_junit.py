@@ -127,3 +127,15 @@ def test_what_xml_cannot_hold_is_removed():
     assert not re.search("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]", text)
     assert "<script>alert(1)</script>" in root.find(".//testcase").attrib["name"]
     assert "\\xff byte" in root.find(".//failure").text
+
+
+def test_logs_share_what_a_server_can_hold():
+    """Three thousand long logs are cut to a few megabytes; a single one keeps its end and most of itself."""
+    few = documents.large_run(8, failed=0.125, log="x" * 30_000 + "the error")
+    many = documents.large_run(3000, failed=1.0, log="x" * 30_000 + "the error", text="y" * 3000)
+
+    (alone,) = validated(render_junit(few)).findall(".//system-out")
+
+    assert len(alone.text) > 15_000
+    assert alone.text.endswith("the error")
+    assert len(render_junit(many)) < 30_000_000

@@ -12,8 +12,8 @@ from gnnbench.record import Outcome, Result, Run, RunState, Verdict, verdict
 from gnnbench.report.findings import command_alone, finding_of
 from gnnbench.report.text import clean, clip, clip_log, one_line
 
-#: Characters of one text and of one log; CI servers keep the file in memory.
-_TEXT, _LOG = 2000, 20_000
+# Characters of one text and of one log, and of all logs together: CI servers keep the file in memory.
+_TEXT, _LOG, _LOGS = 2000, 20_000, 6_000_000
 _COUNTED = ("tests", "failures", "errors", "skipped")
 _NEVER_ENDED = "never ended: the run did"
 
@@ -41,17 +41,20 @@ def _suite(run: Run, name: str) -> ET.Element:
         "skipped": skipped,
     }
     element = _testsuite(run, name, counts, sum(result.duration_s for result in results))
-    element.extend(_case(run, result) for result in results)
+    share = _LOGS // max(sum(result.outcome is not Outcome.PASSED for result in run.results), 1)
+    element.extend(_case(run, result, share) for result in results)
     return element
 
 
-def _case(run: Run, result: Result) -> ET.Element:
+def _case(run: Run, result: Result, share: int) -> ET.Element:
+    """One check; `share` is how many characters of `_LOGS` are left to it."""
     case = _testcase(result.id, result.duration_s)
     if result.outcome is Outcome.PASSED:
         return case
     finding = finding_of(result)
     kind = {Outcome.FAILED: "failure"}.get(result.outcome, "skipped")
-    reason = one_line(clip(finding.summary, _TEXT))
+    limit = max(min(_TEXT, share // 8), 200)
+    reason = one_line(clip(finding.summary, limit))
     ended = ET.SubElement(case, kind, {"message": reason, "type": f"gnnbench.{result.outcome.value}"})
     parts = [
         ("expected", finding.expected),
@@ -62,10 +65,10 @@ def _case(run: Run, result: Result) -> ET.Element:
     ]
     if result.outcome is Outcome.FAILED:
         parts.append(("run it alone", command_alone(run, result)))
-    lines = [reason, *(f"{label}: {clip(text, _TEXT)}" for label, text in parts if text)]
+    lines = [reason, *(f"{label}: {clip(text, limit)}" for label, text in parts if text)]
     ended.text = "\n".join(lines)
     if result.log:
-        ET.SubElement(case, "system-out").text = clip_log(result.log, _LOG)
+        ET.SubElement(case, "system-out").text = clip_log(result.log, max(min(_LOG, share), 500))
     return case
 
 
