@@ -10,6 +10,7 @@ import pytest
 from gnnbench.environment import (
     CudaGpu,
     DriverReport,
+    NvmlGpu,
     NvmlUnavailableError,
     Reason,
     ask_driver,
@@ -192,3 +193,31 @@ def test_nvml_loses_a_gpu(fake_nvml):
 
     with pytest.raises(NvmlUnavailableError, match="GPU is lost"):
         nvml.gpus()
+
+
+def test_lost_since_the_start(fake_nvml):
+    """F35: nothing is lost while all answer; a GPU that is lost, unlisted or unaskable later is."""
+    before = nvml.gpus()
+    assert nvml.lost(before) == {}
+
+    fake_nvml.nvmlDeviceGetCount = lambda: 1
+    assert nvml.lost(before) == {"GPU-1": "no longer listed"}
+
+    fake_nvml.lost_at = 0
+    assert nvml.lost(before) == {"GPU-0": "GPU is lost", "GPU-1": "GPU is lost"}
+
+
+@pytest.mark.parametrize(
+    ("said", "faults"),
+    [
+        ({}, 0),
+        ({"ecc_errors": 0, "remap_failed": False, "pcie_width": 16, "pcie_width_max": 16}, 0),
+        ({"ecc_errors": 2}, 1),
+        ({"remap_failed": True}, 1),
+        ({"pcie_width": 8, "pcie_width_max": 16}, 1),
+        ({"ecc_errors": 1, "remap_failed": True, "pcie_width": 1, "pcie_width_max": 16}, 3),
+    ],
+)
+def test_faults(said, faults):
+    """F39: what a GPU reports against itself is counted; what it does not report is not."""
+    assert len(nvml.faults(NvmlGpu(index=0, uuid="GPU-a", name="G", **said))) == faults

@@ -5,8 +5,8 @@ import re
 import pytest
 import torch
 
-from gnnbench.environment import FACTS, FactSpec, collect, resolve_devices
-from gnnbench.environment.libraries import doubled, mapped_libraries, parse_maps, several_majors
+from gnnbench.environment import FACTS, Ending, FactSpec, Limits, collect, resolve_devices, run
+from gnnbench.environment.libraries import doubled, mapped_libraries, parse_maps, scattered, several_majors
 from gnnbench.environment.limits import cgroup_cpus, cgroup_memory
 from gnnbench.environment.shared_memory import reserve
 from gnnbench.record import Run, RunState, dumps, loads
@@ -20,9 +20,9 @@ def environment():
 
 def test_collect_round_trips(environment):
     """All that is read here fits into a document and comes out of it unchanged."""
-    run = Run(id="r", state=RunState.COMPLETE, started_at="t", environment=environment)
+    document = Run(id="r", state=RunState.COMPLETE, started_at="t", environment=environment)
 
-    assert loads(dumps(run)).environment == environment
+    assert loads(dumps(document)).environment == environment
 
 
 def test_collect_says_what_matters(environment):
@@ -90,6 +90,18 @@ def test_libraries_that_are_mapped_twice():
     assert list(several_majors(libraries)) == ["libcudart"]
 
 
+def test_parts_of_cudnn_from_two_folders():
+    """F30: a part that the loader took from the system is found, though no soname is mapped twice."""
+    one = "0-1 r-xp 0 fe:0 1 /wheel/libcudnn.so.9\n0-1 r-xp 0 fe:0 2 /wheel/libcudnn_ops.so.9\n"
+    other = "0-1 r-xp 0 fe:0 3 /usr/lib/libcudnn_cnn.so.9\n"
+
+    assert scattered(parse_maps(one)) == {}
+    assert doubled(parse_maps(one + other)) == {}
+    assert scattered(parse_maps(one + other)) == {
+        "libcudnn": ("/usr/lib/libcudnn_cnn.so.9", "/wheel/libcudnn.so.9")
+    }
+
+
 def test_the_libraries_of_this_process():
     """torch's own libraries are seen here, and none of them twice."""
     libraries = mapped_libraries()
@@ -123,6 +135,30 @@ def test_shared_memory_that_is_too_small(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="No space left"):
         reserve(1 << 20, tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+LOCK = """
+import os
+from gnnbench.environment.shared_memory import lock
+
+def lock_as_nobody(size):
+    if os.geteuid() == 0:
+        os.setuid(65534)  # root may lock without limit
+    lock(size)
+"""
+
+
+def test_locked_memory_is_limited(tmp_path, monkeypatch):
+    """F42: what the kernel refuses to lock is an error, and what it allows is not."""
+    (tmp_path / "lock_target.py").write_text(LOCK)
+    monkeypatch.syspath_prepend(tmp_path)
+    limits = Limits(memlock=64 << 10)
+    refused = run("lock_target:lock_as_nobody", 1 << 20, timeout=30, limits=limits)
+    allowed = run("lock_target:lock_as_nobody", 16 << 10, timeout=30, limits=limits)
+
+    assert refused.ending is Ending.RAISED
+    assert refused.error_type in ("OSError", "MemoryError", "PermissionError")
+    assert allowed.ending is Ending.OK, allowed.describe()
 
 
 @pytest.mark.parametrize(

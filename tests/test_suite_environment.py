@@ -43,6 +43,64 @@ os.posix_fallocate = small
 """
 
 
+MIXED_PACKAGES = """
+from gnnbench.environment import packages
+real = packages.installed()
+packages.installed = lambda: {
+    **real, "torch": "2.0.0+cu118", "torchvision": "0.15.0+cpu",
+    "nvidia-cudnn-cu11": "8", "nvidia-cudnn-cu12": "9",
+}
+packages.doubled = lambda: {"torch": ("2.0.0", "2.1.0")}
+"""
+
+OTHER_PYTHON = """
+import importlib.metadata
+real = importlib.metadata.metadata
+importlib.metadata.metadata = lambda name: {"Requires-Python": "<3.8"} if name == "numpy" else real(name)
+"""
+
+SCATTERED_CUDNN = """
+from gnnbench.environment import libraries
+found = libraries.mapped_libraries
+libraries.mapped_libraries = lambda: found() + libraries.parse_maps(
+    "0-1 r-xp 0 fe:0 1 /wheel/libcudnn.so.9\\n0-1 r-xp 0 fe:0 2 /usr/lib/libcudnn_ops.so.9"
+)
+"""
+
+NARROW_LIMITS = """
+import resource
+real = resource.getrlimit
+narrow = {resource.RLIMIT_NOFILE: (256, 256), resource.RLIMIT_MEMLOCK: (65536, 65536)}
+resource.getrlimit = lambda number: narrow.get(number) or real(number)
+from gnnbench.environment import shared_memory
+def refused(size):
+    raise OSError(12, "Cannot allocate memory")
+shared_memory.lock = refused
+"""
+
+#: What spline_conv is at pseudo-coordinate 0: the first matrix alone.
+WORKING_SPLINE = """
+import torch
+def spline_conv(x, edge_index, pseudo, weight, kernel_size, is_open_spline, degree, norm):
+    return torch.zeros(2, 1).index_add(0, edge_index[0], x[edge_index[1]] @ weight[0])
+"""
+
+#: A GPU that torch counts, and that NVML has lost when it is asked for the last time.
+GPU_THEN_LOST = """
+from gnnbench import environment
+from gnnbench.environment import nvml
+environment.gpu_absence = lambda: None
+nvml.gpus = lambda: (nvml.NvmlGpu(index=0, uuid="GPU-a", name="Fake GPU"),)
+lost = nvml.lost
+def gone():
+    raise nvml.NvmlUnavailableError("Unknown Error")
+def lose(before):
+    nvml.gpus = gone
+    return lost(before)
+nvml.lost = lose
+"""
+
+
 def test_clean(tmp_path):
     """On a sound machine without a GPU everything that applies passes, and the rest says what it needs."""
     code, run = run_suite(tmp_path, "environment")
@@ -50,36 +108,76 @@ def test_clean(tmp_path):
 
     assert code == ExitCode.GOOD
     assert run.count(Outcome.PASSED) >= 6
-    assert {result.finding.needs for result in absent} <= {"cuda"}
+    assert {result.finding.needs.partition(":")[0] for result in absent} <= {"cuda", "package"}
 
 
-def test_required_gpu(tmp_path):
-    """F33: where a GPU was required, its absence fails, with exit code 12 and the reason."""
-    code, run = run_suite(tmp_path, "environment", "--gnnbench-require=cuda:2")
+def test_required(tmp_path):
+    """F33: what was required and is absent fails, with exit code 12, also where no check would use it."""
+    code, run = run_suite(
+        tmp_path, "environment", "--gnnbench-require=cuda:2,package:no_such_library,package:torch"
+    )
     failed = run.with_outcome(Outcome.FAILED)
+    found = outcomes(run)
 
     assert code == ExitCode.CONTRACT_UNMET
-    assert {result.finding.needs for result in failed} == {"cuda"}
-    assert run.count(Outcome.NOT_APPLICABLE) == 0
+    assert {result.finding.needs for result in failed} == {"cuda", "cuda:2", "package:no_such_library"}
+    assert found["required/required[cuda:2]"] == "failed"
+    assert found["required/required[package:no_such_library]"] == "failed"
+    assert found["required/required[package:torch]"] == "passed"
+    assert {r.finding.needs.partition(":")[0] for r in run.with_outcome(Outcome.NOT_APPLICABLE)} <= {
+        "package"
+    }
 
 
 @pytest.mark.parametrize(
-    ("plant", "check"),
+    ("plants", "checks"),
     [
-        (BROKEN_MATMUL, "device/matmul[cpu]"),
-        (BROKEN_CONVOLUTION, "device/convolution[cpu]"),
-        (TWO_CUDNNS, "device/libraries[cpu]"),
-        (SMALL_SHM, "limits/shared_memory"),
+        (
+            (
+                BROKEN_MATMUL,
+                BROKEN_CONVOLUTION,
+                TWO_CUDNNS,
+                SMALL_SHM,
+                NARROW_LIMITS,
+                MIXED_PACKAGES,
+                OTHER_PYTHON,
+            ),
+            {
+                "device/matmul[cpu]",
+                "device/convolution[cpu]",
+                "device/libraries[cpu]",
+                "limits/shared_memory",
+                "limits/open_files",
+                "limits/locked_memory",
+                "packages/torch",
+                "packages/torch_family",
+                "packages/nvidia_wheels",
+                "packages/recorded_once",
+                "packages/python",
+            },
+        ),
+        ((SCATTERED_CUDNN,), {"device/libraries[cpu]"}),
     ],
+    ids=["many", "scattered"],
 )
-def test_faults_are_caught(tmp_path, plant, check):
-    """Each plant turns its own check red, and says what to do."""
-    name = check.rpartition("/")[2].partition("[")[0]
-    code, run = run_suite(tmp_path, "environment", "-k", name, plant=plant)
+def test_faults_are_caught(tmp_path, plants, checks):
+    """Each plant turns its own checks red and no other, and each says what to do."""
+    # One run for many plants, each with names of its own: a run takes seconds.
+    code, run = run_suite(tmp_path, "environment", plant="\n".join(f"exec({one!r}, {{}})" for one in plants))
+    failed = run.with_outcome(Outcome.FAILED)
 
     assert code == ExitCode.CHECK_FAILED
-    assert outcomes(run)[check] == "failed"
-    assert run.results[0].finding.fix
+    assert {result.id.partition("/")[2] for result in failed} == checks
+    assert all(result.finding.fix for result in failed)
+
+
+def test_a_gpu_that_is_lost_during_the_run(tmp_path):
+    """F35: the last of all checks asks again, and finds it gone."""
+    code, run = run_suite(tmp_path, "environment", "-k", "health", plant=GPU_THEN_LOST)
+
+    assert code == ExitCode.CHECK_FAILED
+    assert run.results[-1].id == "environment/health/still_there"
+    assert run.results[-1].finding.found == "GPU-a: Unknown Error"
 
 
 def test_a_broken_extension_is_caught(tmp_path):
@@ -89,8 +187,29 @@ def test_a_broken_extension_is_caught(tmp_path):
     (package / "__init__.py").write_text(
         "raise OSError('torch_scatter/_C.so: undefined symbol: _ZN5torch3jit17parseSchemaOrName')\n"
     )
-    code, run = run_suite(tmp_path, "environment", "-k", "pyg")
+    code, run = run_suite(tmp_path, "environment", "-k", "test_pyg or torch_scatter")
 
     assert code == ExitCode.CHECK_FAILED
-    assert outcomes(run) == {"child/pyg": "failed"}
-    assert "undefined symbol" in run.results[0].finding.found
+    assert outcomes(run) == {"child/pyg": "failed", "child/extension[torch_scatter]": "failed"}
+    assert all("undefined symbol" in result.finding.found for result in run.results)
+
+
+def test_an_extension_that_crashes_is_told_from_its_neighbour(tmp_path):
+    """One extension that takes its process down is blamed alone, and PyG's own import is not."""
+    for name, body in (
+        ("torch_cluster", "import os; os.abort()"),
+        ("torch_spline_conv", WORKING_SPLINE),
+    ):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text(body)
+    code, run = run_suite(
+        tmp_path, "environment", "-k", "torch_cluster or torch_spline_conv", plant="",
+    )  # fmt: skip
+    crashed = next(result for result in run.results if "torch_cluster" in result.id)
+
+    assert code == ExitCode.CHECK_FAILED
+    assert outcomes(run) == {
+        "child/extension[torch_cluster]": "failed",
+        "child/extension[torch_spline_conv]": "passed",
+    }
+    assert "SIGABRT" in crashed.finding.found

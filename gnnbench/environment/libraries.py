@@ -87,6 +87,18 @@ def several_majors(libraries: Iterable[MappedLibrary]) -> dict[str, tuple[str, .
     return {family: tuple(majors.values()) for family, majors in sorted(paths.items()) if len(majors) > 1}
 
 
+def scattered(libraries: Iterable[MappedLibrary]) -> dict[str, tuple[str, ...]]:
+    """`libcudnn` → paths, one of each folder, where its parts are mapped from several folders.
+
+    They are of one release only by chance then: CUDNN_STATUS_SUBLIBRARY_VERSION_MISMATCH.
+    """
+    parts: dict[str, str] = {}
+    for library in libraries:
+        if library.family.startswith("libcudnn"):
+            parts.setdefault(library.path.rpartition("/")[0], library.path)
+    return {"libcudnn": tuple(parts.values())} if len(parts) > 1 else {}
+
+
 def noteworthy(libraries: Iterable[MappedLibrary]) -> list[str]:
     """Paths of the libraries that numbers and speed depend on: CUDA, torch, BLAS, OpenMP."""
     return [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -75,6 +75,31 @@ def gpus() -> tuple[NvmlGpu, ...]:
             return tuple(_gpu(pynvml, index) for index in range(count))
         except pynvml.NVMLError as error:
             raise NvmlUnavailableError(str(error)) from error
+
+
+def lost(before: Sequence[NvmlGpu]) -> dict[str, str]:
+    """UUID → why, for those of the GPUs seen `before` that no longer answer.
+
+    Containers lose theirs to a `systemctl daemon-reload` on the host, machines to a GPU that falls off its bus.
+    """
+    try:
+        now = {gpu.uuid for gpu in gpus()}
+    except NvmlUnavailableError as error:
+        return {gpu.uuid: str(error) for gpu in before}
+    return {gpu.uuid: "no longer listed" for gpu in before if gpu.uuid not in now}
+
+
+def faults(gpu: NvmlGpu) -> list[str]:
+    """What is wrong with a GPU by its own account, in words. What it does not report is not held against it."""
+    found = []
+    if gpu.ecc_errors:
+        found.append(f"{gpu.ecc_errors} uncorrected memory errors since the driver was loaded")
+    if gpu.remap_failed:
+        found.append("a memory row is bad and could not be remapped")
+    # The generation of a link falls when it idles, to save power; its width does not.
+    if gpu.pcie_width and gpu.pcie_width_max and gpu.pcie_width < gpu.pcie_width_max:
+        found.append(f"PCIe runs on {gpu.pcie_width} of {gpu.pcie_width_max} lanes")
+    return found
 
 
 def _gpu(pynvml: Any, index: int) -> NvmlGpu:

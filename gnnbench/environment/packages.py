@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -75,6 +75,19 @@ def nvidia_majors(names: Iterable[str]) -> dict[str, tuple[str, ...]]:
         if match:
             majors[match[1]].add(match[2])
     return {library: tuple(sorted(found)) for library, found in sorted(majors.items()) if len(found) > 1}
+
+
+def build_tags(versions: Mapping[str, str]) -> dict[str, str]:
+    """What torch, torchvision and torchaudio were built for, where their versions say so: `cu126`, `cpu`.
+
+    Other local versions (`+git1a2b3c`, a vendor's) say nothing of it and are left out.
+    """
+    tags = {}
+    for name in ("torch", "torchvision", "torchaudio"):
+        match = re.fullmatch(r"[^+]+\+(cpu|cu\d+|rocm[\d.]+)", versions.get(name, ""))
+        if match:
+            tags[name] = match[1]
+    return tags
 
 
 FACTS = (

@@ -54,7 +54,8 @@ def import_torch_geometric() -> dict[str, Any]:
     }
     return {
         "version": torch_geometric.__version__,
-        "warnings": [str(warning.message) for warning in caught],
+        # Deprecations repeat by the dozen.
+        "warnings": list(dict.fromkeys(str(warning.message) for warning in caught)),
         "flags": flags,
     }
 

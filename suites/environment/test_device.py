@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from gnnbench.checks import Evidence, check, fail
-from gnnbench.environment.libraries import doubled, mapped_libraries, several_majors
+from gnnbench.environment.libraries import doubled, mapped_libraries, scattered, several_majors
 from gnnbench.numerics import classify, relative_error
 
 #: Unit roundoff of float32, and the length of the sums below.
@@ -84,17 +84,17 @@ def test_convolution(device: torch.device, evidence: Evidence) -> None:
 
 @check(catches=("F30", "F32"), fix="uninstall one of the two, or unset LD_LIBRARY_PATH")
 def test_libraries(device: torch.device, evidence: Evidence) -> None:
-    """No CUDA library is mapped twice, and none in two major versions, after kernels have run."""
+    """No CUDA library is mapped twice, in two major versions or from two folders, after kernels have run."""
     torch.nn.functional.conv2d(torch.ones(1, 1, 4, 4, device=device), torch.ones(1, 1, 3, 3, device=device))
     libraries = mapped_libraries()
     evidence.fact("mapped", len(libraries))
-    conflicts = {**doubled(libraries), **several_majors(libraries)}
+    conflicts = {**doubled(libraries), **several_majors(libraries), **scattered(libraries)}
     evidence.fact("conflicts", {name: list(paths) for name, paths in conflicts.items()})
     if conflicts:
         name, paths = next(iter(conflicts.items()))
         fail(
-            f"{len(conflicts)} libraries are mapped more than once",
-            expected="one file for each CUDA library",
+            f"{len(conflicts)} libraries are mapped more than once, or from more than one place",
+            expected="one file for each CUDA library, and all of cuDNN from one folder",
             found=f"{name}: {', '.join(paths)}",
             cause="wheels for two CUDA versions, or a system copy found through LD_LIBRARY_PATH",
         )

@@ -1,0 +1,105 @@
+"""The installed distributions, judged by what they say of themselves."""
+
+from __future__ import annotations
+
+import platform
+from importlib import metadata
+
+from packaging.specifiers import SpecifierSet
+
+from gnnbench.checks import Evidence, check, fail
+from gnnbench.environment import packages
+
+#: What the numbers of a graph neural network are computed with, as far as it is installed.
+_NUMERIC = ("torch", "torch-geometric", "numpy", "scipy")
+
+
+@check(fix="install them again with this Python's own pip")
+def test_python(evidence: Evidence) -> None:
+    """torch, torch_geometric, numpy and scipy as installed support this Python."""
+    version, wanted = platform.python_version(), {}
+    for name in _NUMERIC:
+        try:
+            wanted[name] = str(metadata.metadata(name)["Requires-Python"] or "")
+        except (metadata.PackageNotFoundError, KeyError):
+            continue
+    evidence.fact("requires_python", wanted)
+    refusing = [n for n, text in wanted.items() if not SpecifierSet(text).contains(version, prereleases=True)]
+    if refusing:
+        fail(
+            f"this Python is not one that {' and '.join(refusing)} can run on",
+            expected="; ".join(f"Python {wanted[name]} for {name}" for name in refusing),
+            found=f"Python {version}",
+            cause="packages copied in from another image, or PYTHONPATH pointing into another installation",
+        )
+
+
+@check(fix="take the other torch off sys.path (PYTHONPATH, the user's site), or install again")
+def test_torch(evidence: Evidence) -> None:
+    """The torch that is imported is the one that is installed, and a release build."""
+    import torch
+
+    recorded = packages.installed().get("torch")
+    evidence.fact("imported", torch.__version__)
+    evidence.fact("installed", recorded)
+    evidence.fact("file", torch.__file__)
+    # Vendors build torch in place, and then nothing is recorded. Local versions are spelt in several ways.
+    if recorded is not None and recorded.partition("+")[0] != torch.__version__.partition("+")[0]:
+        fail(
+            "the torch that is imported is not the one that is installed",
+            expected=f"torch {recorded}",
+            found=f"torch {torch.__version__} in {torch.__file__}",
+            cause="two installations, one before the other on sys.path, or an upgrade that was cut off",
+        )
+    if torch.version.debug:
+        fail(
+            "torch is a debug build, and slow",
+            expected="a release build",
+            found=f"torch {torch.__version__} with debugging checks",
+            fix="install a release build of torch",
+        )
+
+
+@check(fix="install torch, torchvision and torchaudio in one command from one index")
+def test_torch_family(evidence: Evidence) -> None:
+    """torch, torchvision and torchaudio, as far as they are installed, were built for the same CUDA."""
+    tags = packages.build_tags(packages.installed())
+    evidence.fact("tags", tags)
+    if len(set(tags.values())) > 1:
+        fail(
+            "the torch family comes from different builds",
+            expected="one build tag",
+            found=", ".join(f"{name}+{tag}" for name, tag in tags.items()),
+            cause="packages that were installed one by one, each from another index",
+        )
+
+
+@check(fix="pip uninstall each until none is left, then install it once")
+def test_recorded_once(evidence: Evidence) -> None:
+    """No distribution is recorded in two versions in one folder."""
+    evidence.fact("installed", len(packages.installed()))
+    found = packages.doubled()
+    if found:
+        fail(
+            f"recorded in two versions at once: {', '.join(sorted(found))}",
+            expected="one version of each",
+            found="; ".join(f"{name} {' and '.join(versions)}" for name, versions in sorted(found.items())),
+            cause="an upgrade that was cut off, or an image layer that installed over another",
+        )
+
+
+@check(
+    catches=("F32",),
+    fix="pip uninstall all nvidia-*-cu* packages, then install torch again: it brings those it needs",
+)
+def test_nvidia_wheels(evidence: Evidence) -> None:
+    """NVIDIA's wheels of one library are for one CUDA major version."""
+    installed = packages.installed()
+    evidence.fact("wheels", [name for name in installed if name.startswith("nvidia-")])
+    found = packages.nvidia_majors(installed)
+    if found:
+        fail(
+            f"wheels for several CUDA versions overwrite each other's files: {', '.join(found)}",
+            expected="one CUDA major version of each library",
+            found="; ".join(f"{name}: CUDA {' and '.join(majors)}" for name, majors in found.items()),
+        )
