@@ -83,7 +83,7 @@ def test_step_one_is_that_of_the_recipe(data):
     loss.backward()
     found = train(data, epochs=1, dropout=0.0, seed=6)
 
-    assert found.first_loss == pytest.approx(float(loss), rel=1e-6)
+    assert found.first_loss == pytest.approx(float(loss.detach()), rel=1e-6)
     assert set(found.first_gradients) == {"weight_1", "bias_1", "weight_2", "bias_2"}
     for name, parameter in net.named_parameters():
         torch.testing.assert_close(found.first_gradients[name], parameter.grad, rtol=1e-4, atol=1e-7)
