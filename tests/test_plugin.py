@@ -77,6 +77,11 @@ def test_late():
 def test_tiers(n):
     pass
 
+@check(tier="full")
+@pytest.mark.parametrize("n", [pytest.param(1, marks=tier("smoke"))])
+def test_never_earlier(n):
+    pass
+
 def test_no_check():
     pass
 '''
@@ -137,7 +142,7 @@ def test_every_outcome(pytester, suite, workers):
     assert run.state is RunState.COMPLETE
     assert run.exit_code == ended.ret == ExitCode.CHECK_FAILED
     assert run.collected == len(SAMPLE_OUTCOMES)
-    assert run.deselected == {"tier": 2}
+    assert run.deselected == {"tier": 3}
     assert run.unfinished == ()
     assert run.invocation.workers == (2 if workers else 0)
     assert {bool(result.worker) for result in run.results} == {bool(workers)}
@@ -247,7 +252,7 @@ def test_selection(pytester, suite, workers):
         "memory/sample/pass",
         "memory/sample/tiers[1]",
     ]
-    assert run.deselected == {"suite": 13, "tier": 1, "keyword": 9}
+    assert run.deselected == {"suite": 14, "tier": 1, "keyword": 10}
 
 
 def test_a_file_that_can_not_be_imported_fails(pytester, suite):

@@ -55,7 +55,7 @@ def check(
 
     Args:
         tier: the smallest tier that includes it. `gnnbench.checks.tier(...)` as a mark of one
-            `pytest.param` overrides it for that parameter.
+            `pytest.param` moves that parameter to a later one.
         catches: ids of the faults that turn it red (`"F17"`).
         fix: what a person should do when it fails, unless the failure itself says better.
     """
@@ -73,7 +73,7 @@ def check(
 
 
 def tier(level: Tier | str) -> pytest.MarkDecorator:
-    """A mark that moves one parameter set of a check to another tier."""
+    """A mark that moves one parameter set of a check to a later tier."""
     parsed = level if isinstance(level, Tier) else Tier.parse(level)
     decorator: pytest.MarkDecorator = getattr(pytest.mark, TIER_MARKER)(parsed.label)
     return decorator
@@ -96,13 +96,13 @@ class CheckSpec:
         mark = item.get_closest_marker(CHECK_MARKER)
         if mark is None:
             return None
-        # The largest of all: a slow backend on a slow graph is as late as the later of the two.
-        tiers = [Tier.parse(m.args[0]) for m in item.iter_markers(TIER_MARKER)]
+        # The latest of all: a slow backend in a late check on a slow graph is as late as the latest of them.
+        tiers = [mark.kwargs["tier"], *(moved.args[0] for moved in item.iter_markers(TIER_MARKER))]
         title = (getattr(getattr(item, "function", None), "__doc__", None) or "").strip()
         return cls(
             id=id_of_nodeid(f"{item.path.parent.name}/{item.path.name}::{item.nodeid.partition('::')[2]}"),
             suite=item.path.parent.name,
-            tier=max(tiers, default=Tier.parse(mark.kwargs["tier"])),
+            tier=max(map(Tier.parse, tiers)),
             title=title.partition("\n")[0],
             catches=mark.kwargs["catches"],
             fix=mark.kwargs["fix"],

@@ -79,7 +79,12 @@ class Judgement:
         if self._outcome is None:
             finding = Finding(summary="the check was set up and never called")
         callspec = getattr(item, "callspec", None)
-        device = None if callspec is None else callspec.params.get("device")
+        parameters = {} if callspec is None else callspec.params
+        device = parameters.get("device")
+        facts = dict(self.evidence.facts)
+        if hasattr(parameters.get("backend"), "name"):
+            # So that readers need not guess from the id which part of it is the backend.
+            facts = {"backend": str(parameters["backend"].name), **facts}
         log = "\n".join(part for part in self._log if part)
         return Result(
             id=self.spec.id,
@@ -93,7 +98,7 @@ class Judgement:
             catches=self.spec.catches,
             margins=tuple(self.evidence.margins),
             measurements=tuple(self.evidence.measurements),
-            facts=dict(self.evidence.facts),
+            facts=facts,
             log="" if outcome is Outcome.PASSED else shorten(log),
             nodeid=item.nodeid,
             worker=worker,
