@@ -55,7 +55,7 @@ def blas(torch: Any) -> str | None:
 
 
 FACTS = (
-    FactSpec("torch.version", "torch", _of_torch(lambda torch: torch.__version__), comparable=True),
+    FactSpec("torch.version", "torch", _of_torch(lambda torch: str(torch.__version__)), comparable=True),
     FactSpec("torch.cuda", "Built for CUDA", _of_torch(lambda torch: torch.version.cuda), comparable=True),
     FactSpec("torch.hip", "Built for ROCm", _of_torch(lambda torch: torch.version.hip), comparable=True),
     FactSpec("torch.arch_list", "Built for architectures", _of_torch(arch_list), comparable=True),

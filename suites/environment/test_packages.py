@@ -40,7 +40,8 @@ def test_torch(evidence: Evidence) -> None:
     import torch
 
     recorded = packages.installed().get("torch")
-    evidence.fact("imported", torch.__version__)
+    # A subclass of str, which pytest-xdist can't carry.
+    evidence.fact("imported", str(torch.__version__))
     evidence.fact("installed", recorded)
     evidence.fact("file", torch.__file__)
     # Vendors build torch in place, and then nothing is recorded. Local versions are spelt in several ways.
