@@ -21,6 +21,7 @@ def test_doubled_in_one_folder_only():
         ("torch", "2.5.0", "/site/torch-2.5.0.dist-info"),
         ("torch", "2.6.0", "/site/torch-2.6.0.dist-info"),
         ("numpy", "2.0", "/site/numpy-2.0.dist-info"),
+        ("numpy", "2.0", "/site/numpy-2.0.dist-info"),  # its folder stands twice on sys.path
         ("numpy", "1.26", "/usr/lib/numpy-1.26.dist-info"),
     ]
 

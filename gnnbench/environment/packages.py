@@ -58,7 +58,8 @@ def doubled(folders: Iterable[tuple[str, str, str]] | None = None) -> dict[str, 
     one is normal and not listed.
     """
     versions: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for name, version, folder in _metadata_folders() if folders is None else folders:
+    # A folder may stand on sys.path twice, and is then read twice.
+    for name, version, folder in dict.fromkeys(_metadata_folders() if folders is None else folders):
         versions[name, str(Path(folder).parent)].append(version)
     return {name: tuple(found) for (name, _), found in versions.items() if len(found) > 1}
 
