@@ -336,3 +336,15 @@ def test_help_imports_nothing_heavy(arguments):
 
     assert ended.returncode == 0
     assert ended.stdout.endswith("heavy: []\n")
+
+
+def test_a_crash_on_the_way_out_is_a_warning(project):
+    """A library that crashes when the process leaves spoils no result, and is not hidden."""
+    project.write("memory", "import atexit; atexit.register(os.kill, os.getpid(), signal.SIGSEGV)")
+    ended = project.run()
+
+    assert ended.returncode == ExitCode.GOOD
+    assert project.document.state is RunState.COMPLETE
+    assert project.document.warnings == ("the process died by SIGSEGV on its way out, after the last check",)
+    (report,) = project.folder.glob("reports/*/report.html")
+    assert "on its way out" in report.read_text()

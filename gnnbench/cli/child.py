@@ -12,8 +12,7 @@ import selectors
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -25,7 +24,7 @@ GRACE_S = 30.0
 
 
 class PytestChild:
-    """One pytest process, its events, and its end.
+    """One pytest process, its events, and its end. A context: while it lasts, signals go to the child.
 
     Args:
         command: what to start.
@@ -36,75 +35,69 @@ class PytestChild:
         self._command = list(command)
         self._log = log
         self._stop_asked = 0.0
-        self._process: subprocess.Popen[bytes] | None = None
+        self._reading = -1
+        self._handlers: dict[int, Any] = {}
 
-    def watch(self, handle: Callable[[dict[str, Any]], None]) -> int:
-        """Start it, hand over each event as it comes, and return its exit status (negative: a signal)."""
-        reading, writing = os.pipe()
-        environment = {**os.environ, Events.VARIABLE: str(writing)}
+    def __enter__(self) -> PytestChild:  # noqa: PYI034  (Self needs Python 3.11)
+        self._reading, writing = os.pipe()
         output = None if self._log is None else self._log.open("wb")
         try:
-            with self._forwarding_signals():
-                self._process = subprocess.Popen(
-                    self._command,
-                    env=environment,
-                    pass_fds=[writing],
-                    stdin=None if output is None else subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=subprocess.STDOUT if output is not None else None,
-                    # In a session of its own, Ctrl-C reaches it once, from us, and not twice.
-                    start_new_session=output is not None,
-                )
-                os.close(writing)
-                writing = -1
-                self._read(reading, handle)
-                return self._process.wait()
+            self._process = subprocess.Popen(
+                self._command,
+                env={**os.environ, Events.VARIABLE: str(writing)},
+                pass_fds=[writing],
+                stdin=None if output is None else subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT if output is not None else None,
+                # In a session of its own, Ctrl-C reaches it once, from us, and not twice.
+                start_new_session=output is not None,
+            )
         finally:
-            os.close(reading)
-            if writing >= 0:
-                os.close(writing)
+            os.close(writing)
             if output is not None:
                 output.close()
+        # Ctrl-C and SIGTERM ask the child to finish its document; a second one kills it.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._handlers[number] = signal.signal(number, self._on_signal)
+        return self
 
-    def _read(self, descriptor: int, handle: Callable[[dict[str, Any]], None]) -> None:
-        process = self._process
-        assert process is not None
-        os.set_blocking(descriptor, False)
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+        os.close(self._reading)
+
+    def watch(self, handle: Callable[[dict[str, Any]], None]) -> None:
+        """Hand over each event as it comes, until the one that says that the document is finished, or the end."""
+        os.set_blocking(self._reading, False)
         rest = b""
         with selectors.DefaultSelector() as selector:
-            selector.register(descriptor, selectors.EVENT_READ)
+            selector.register(self._reading, selectors.EVENT_READ)
             while True:
-                ended = process.poll() is not None  # asked before reading, so that nothing is missed
+                ended = self._process.poll() is not None  # asked before reading, so that nothing is missed
                 ready = selector.select(timeout=0 if ended else 0.1)
-                chunk = os.read(descriptor, 1 << 16) if ready else b""
+                chunk = os.read(self._reading, 1 << 16) if ready else b""
                 *lines, rest = (rest + chunk).split(b"\n")
-                for line in lines:
-                    handle(json.loads(line))
+                events = [json.loads(line) for line in lines]
+                for event in events:
+                    handle(event)
                 # A grandchild may hold the pipe open, so its end is no sign; an ended child is.
-                if ended and not chunk:
+                if ((ended or ready) and not chunk) or any(event["event"] == "finish" for event in events):
                     return
-                if not chunk and ready:
-                    selector.unregister(descriptor)
-                    process.wait()
-                    return
-                if self._stop_asked and time.monotonic() - self._stop_asked > GRACE_S:
-                    self._kill()
+                self._enforce_grace()
 
-    @contextmanager
-    def _forwarding_signals(self) -> Iterator[None]:
-        """Ctrl-C and SIGTERM ask the child to finish its document; a second one kills it."""
-        before = {
-            number: signal.signal(number, self._on_signal) for number in (signal.SIGINT, signal.SIGTERM)
-        }
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+    def wait(self) -> int:
+        """Its exit status, when it has gone; negative: a signal."""
+        while True:
+            try:
+                return self._process.wait(timeout=0.2)
+            except subprocess.TimeoutExpired:
+                self._enforce_grace()
+
+    def _enforce_grace(self) -> None:
+        if self._stop_asked and time.monotonic() - self._stop_asked > GRACE_S:
+            self._kill()
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        if self._process is None:
-            raise KeyboardInterrupt
         if self._stop_asked and time.monotonic() - self._stop_asked > 1:
             self._kill()
             return
@@ -113,7 +106,6 @@ class PytestChild:
             self._process.send_signal(signal.SIGINT)
 
     def _kill(self) -> None:
-        assert self._process is not None
         if self._log is None:
             self._process.kill()
             return

@@ -23,10 +23,13 @@ class Follower:
         self.results: list[dict[str, Any]] = []
         self.selected: list[str] = []
         self.running: dict[str, None] = {}
+        #: Whether the child has said that its document is finished.
+        self.done = False
         self._progress = None if bare else Progress(sys.stderr, color=wants_color(sys.stderr))
 
     def take(self, event: dict[str, Any]) -> None:
         kind = event["event"]
+        self.done = self.done or kind == "finish"
         if kind == "collected":
             self.selected = event["ids"]
         elif kind == "start":
@@ -55,7 +58,7 @@ def finish(folder: Path, follower: Follower, status: int, log: Path | None) -> R
     path = folder / "run.json"
     document = load(path)
     if document.state is not RunState.RUNNING:
-        return document
+        return document if status >= 0 else _warned(document, path, status)
     known = {result.id for result in document.results}
     heard = tuple(decode(Result, data) for data in follower.results if data["id"] not in known)
     why = _signal_name(status) if status < 0 else f"exit status {status}"
@@ -75,6 +78,14 @@ def finish(folder: Path, follower: Follower, status: int, log: Path | None) -> R
         ended_by="" if nothing else f"{why}{' in ' + lost[0].id if lost else ' outside any check'}",
         exit_code=_exit_code(status, bool(lost)),
     )
+    save(document, path)
+    return document
+
+
+def _warned(document: Run, path: Path, status: int) -> Run:
+    """A library that crashes when the process leaves has spoilt no result, and is worth knowing of."""
+    warning = f"the process died by {_signal_name(status)} on its way out, after the last check"
+    document = replace(document, warnings=(*document.warnings, warning))
     save(document, path)
     return document
 

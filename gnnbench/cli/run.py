@@ -18,7 +18,7 @@ from gnnbench.checks.suites import PYTEST_INI, suite_names, suites_folder
 from gnnbench.cli.child import PytestChild
 from gnnbench.cli.color import wants_color
 from gnnbench.cli.follower import Follower, finish, tail
-from gnnbench.record import ExitCode, Invocation, Run, RunState, dumps, save
+from gnnbench.record import ExitCode, Invocation, Run, RunState, dumps, load, save
 
 #: pytest options that need the terminal for themselves, or print something else than a run.
 _NEED_TERMINAL = (
@@ -139,16 +139,23 @@ def run(
     log = None if bare else folder / "pytest.log"
     warm = _warm_up_charts() if charts and not bare else None
     follower = Follower(bare=bare)
-    status = PytestChild(command, log).watch(follower.take)
-    follower.close()
+    with PytestChild(command, log) as child:
+        child.watch(follower.take)
+        follower.close()
+        if warm is not None:
+            warm.join()
+        if follower.done:
+            # torch takes a second or two to leave; the reports are drawn meanwhile.
+            _write_reports(load(folder / "run.json"), folder, charts=charts)
+        status = child.wait()
     finished = finish(folder, follower, status, log)
     if finished is None:
         _explain_usage_error(log)
         _discard(folder)
         return status if status >= 0 else ExitCode.INTERNAL_ERROR
-    if warm is not None:
-        warm.join()
-    _publish(finished, folder, json_to, charts=charts)
+    if not follower.done or finished.warnings:
+        _write_reports(finished, folder, charts=charts)
+    _publish(finished, folder, json_to)
     return int(finished.exit_code or 0)
 
 
@@ -218,8 +225,8 @@ def _discard(folder: Path) -> None:
     folder.rmdir()
 
 
-def _publish(document: Run, folder: Path, json_to: str | None, *, charts: bool) -> None:
-    from gnnbench.report import annotation_lines, append_step_summary, terminal_verdict, write_reports
+def _write_reports(document: Run, folder: Path, *, charts: bool) -> None:
+    from gnnbench.report import write_reports
 
     try:
         write_reports(document, folder, charts=charts)
@@ -230,6 +237,11 @@ def _publish(document: Run, folder: Path, json_to: str | None, *, charts: bool) 
             f"{folder / 'run.json'}, and `gnnbench report` renders it again",
             err=True,
         )
+
+
+def _publish(document: Run, folder: Path, json_to: str | None) -> None:
+    from gnnbench.report import annotation_lines, append_step_summary, terminal_verdict
+
     if json_to == "-":
         click.echo(dumps(document), nl=False)
     elif json_to:

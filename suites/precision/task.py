@@ -59,7 +59,7 @@ def cora(root: Path | None) -> NodeClassification:
     try:
         return _cora(root)
     except DatasetAbsent as error:
-        not_applicable(str(error), needs="dataset:Cora", fix="name its folder with --data")
+        not_applicable(str(error), needs=error.needs, fix=error.fix)
     except DatasetCorrupt as error:
         fail(
             "Cora can't be read", expected="the files as published", found=str(error), fix="fetch them again"

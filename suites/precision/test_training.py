@@ -19,6 +19,8 @@ from .task import BF16, FP16, Mode, cora, require_mode, seeds_for, task, trained
 #: deviation over seeds that an independent rerun of Fey & Lenssen (2019), table 1, found: 81.305 +- 0.714
 #: over 100 seeds.
 PAPER, SIGMA = 81.5, 0.714
+#: The stand-in is harder: 81.24 +- 1.57 over ten seeds, measured when it was made.
+SIGMAS = {"Cora": SIGMA, "cora_stand_in": 1.57}
 #: The rerun's mean lies below the paper's figure; a correct image may be as far off as that.
 BIAS = PAPER - 81.305
 #: Standard normal quantile: one false alarm in 100,000 runs, two-sided.
@@ -105,7 +107,7 @@ def test_accuracy(
     # The trajectories diverge, so the two accuracies of a seed are taken to be independent, and their
     # difference has sqrt(2) times the spread.
     difference = fmean(100 * (m.test_accuracy - p.test_accuracy) for m, p in zip(mixed, plain, strict=True))
-    bound = Z * math.sqrt(2) * SIGMA / math.sqrt(len(seeds))
+    bound = Z * math.sqrt(2) * SIGMAS[data.name] / math.sqrt(len(seeds))
     margin = evidence.margin("accuracy", error=abs(difference), bound=bound, rule="paired seeds")
     if not margin.passed:
         fail(
