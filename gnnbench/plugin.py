@@ -23,6 +23,7 @@ from gnnbench.checks.declaration import CHECK_MARKER, TIER_MARKER
 from gnnbench.checks.judgement import Judgement
 from gnnbench.checks.options import Options, add_options, read_options
 from gnnbench.checks.outcomes import describe, short_status
+from gnnbench.checks.suites import REQUIRED
 from gnnbench.record import Environment
 from gnnbench.record.codec import encode
 
@@ -68,10 +69,14 @@ def _is_worker(config: pytest.Config) -> bool:
 def _devices(config: pytest.Config) -> tuple[torch.device, ...]:
     if devices_key not in config.stash:
         from gnnbench.environment import resolve_devices
+        from gnnbench.environment.devices import TorchUnusableError
 
         try:
             config.stash[devices_key] = resolve_devices(config.stash[options_key].devices)
-        except (ValueError, ImportError) as error:
+        except TorchUnusableError:
+            # For the checks to say, not for us: an image without torch is to be told so by its report.
+            config.stash[devices_key] = ()
+        except ValueError as error:
             raise pytest.UsageError(f"--gnnbench-device: {error}") from None
     return config.stash[devices_key]
 
@@ -79,11 +84,7 @@ def _devices(config: pytest.Config) -> tuple[torch.device, ...]:
 def _describe(config: pytest.Config) -> tuple[Environment, tuple[str, ...]]:
     from gnnbench.environment import collect
 
-    try:
-        devices = tuple(str(device) for device in _devices(config))
-    except pytest.UsageError:
-        devices = ()  # an image without torch has none, and that is for the checks to say
-    return collect(), devices
+    return collect(), tuple(str(device) for device in _devices(config))
 
 
 def pytest_report_header(config: pytest.Config) -> str:
@@ -119,7 +120,7 @@ def pytest_collection_modifyitems(
     drop: list[pytest.Item] = []
     for item in items:
         spec = CheckSpec.of(item)
-        other_suite = spec is not None and bool(options.suites) and spec.suite not in options.suites
+        other_suite = spec is not None and not _wanted(spec, options)
         later_tier = spec is not None and spec.tier > options.tier
         left_out["suite"] += other_suite
         left_out["tier"] += later_tier and not other_suite
@@ -133,6 +134,11 @@ def pytest_collection_modifyitems(
     controller = config.stash[controller_key]
     if controller is not None:
         controller.deselected = left_out
+
+
+def _wanted(spec: CheckSpec, options: Options) -> bool:
+    """Whether the suite was asked for. What is required is judged in any case, or it would pass unseen."""
+    return not options.suites or spec.suite in options.suites or spec.id.startswith(f"{REQUIRED}/")
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from gnnbench.record import load
 SUITES = Path(__file__).parents[1] / "suites"
 
 
-def run_suite(folder, suite, *arguments, plant="", environment=None):
+def run_suite(folder, suite, *arguments, plant="", environment=None, device="cpu"):
     """Run `suites/<suite>` in `folder`; returns (exit code, Run).
 
     `plant` is the source of a pytest plugin: what it does at import happens before the suite is imported.
@@ -19,7 +19,7 @@ def run_suite(folder, suite, *arguments, plant="", environment=None):
     ended = subprocess.run(
         [sys.executable, "-m", "pytest", str(SUITES / suite), "-q", "-p", "planted_fault",
          "-p", "no:cacheprovider",
-         "--gnnbench-device=cpu", "--gnnbench-tier=smoke", *map(str, arguments)],
+         *([f"--gnnbench-device={device}"] if device else []), "--gnnbench-tier=smoke", *map(str, arguments)],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(folder), **(environment or {})},
         capture_output=True,

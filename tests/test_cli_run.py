@@ -65,6 +65,7 @@ class Project:
         (folder / "quick_plugin.py").write_text(QUICK_PLUGIN)
         self.write("environment")
         self.write("memory")
+        (self.suites / "environment" / "test_required.py").touch()
 
     def write(self, suite, body="pass"):
         place = self.suites / suite

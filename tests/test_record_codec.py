@@ -158,6 +158,21 @@ def test_refuses_what_json_can_not_hold():
         dumps(run)
 
 
+def test_subclasses_become_plain():
+    """A string or number with a class of its own is written, and handed on, as the plain one."""
+
+    class Version(str):
+        __slots__ = ()
+
+    class Measured(float):
+        __slots__ = ()
+
+    encoded = encode({"version": Version("2.13"), "value": Measured(0.5)})
+
+    assert encoded == {"version": "2.13", "value": 0.5}
+    assert [type(value) for value in encoded.values()] == [str, float]
+
+
 def test_records_are_frozen():
     """A record can't be changed after it was made."""
     with pytest.raises(dataclasses.FrozenInstanceError):

@@ -213,3 +213,38 @@ def test_an_extension_that_crashes_is_told_from_its_neighbour(tmp_path):
         "child/extension[torch_spline_conv]": "passed",
     }
     assert "SIGABRT" in crashed.finding.found
+
+
+def test_an_image_without_torch(tmp_path):
+    """Where torch can't be imported the run is red and says why, and what needs no torch is judged."""
+    package = tmp_path / "torch"
+    package.mkdir()
+    (package / "__init__.py").write_text(
+        "raise ImportError('libcudart.so.12: cannot open shared object file')\n"
+    )
+    code, run = run_suite(
+        tmp_path, "environment", "--continue-on-collection-errors", "-k", "python or device", device=None
+    )
+
+    assert code == ExitCode.CHECK_FAILED
+    assert outcomes(run)["python/version"] == "passed"
+    broken = next(result for result in run.results if result.id == "environment/device")
+    assert "libcudart.so.12" in broken.finding.summary
+
+
+def test_what_is_required_is_judged_whatever_suites_are_chosen(tmp_path):
+    """`--suite precision --require package:x` must not pass because the judge was left out."""
+    code, run = run_suite(
+        tmp_path,
+        "",
+        "--gnnbench-suite=precision",
+        "--gnnbench-require=package:not-there",
+        "-k",
+        "required or paper",
+    )
+
+    assert code == ExitCode.CONTRACT_UNMET
+    assert outcomes(run) == {
+        "required/required[package:not-there]": "failed",
+        "training/paper[cpu]": "not_applicable",
+    }

@@ -6,6 +6,9 @@ from pathlib import Path
 
 SUITES = ("environment", "equivalence", "precision", "memory", "throughput", "distributed")
 
+#: Folder and name of the checks that judge `--require`, whatever suites are chosen.
+REQUIRED = "environment/required"
+
 #: The pytest configuration that `gnnbench run` uses, so that the folder it is called from has no say.
 PYTEST_INI = Path(__file__).with_name("pytest.ini")
 

@@ -14,7 +14,7 @@ from gnnbench import __version__
 from gnnbench.checks.declaration import TIERS
 from gnnbench.checks.recorder import new_run_id, now
 from gnnbench.checks.requirement import parse_requirement
-from gnnbench.checks.suites import PYTEST_INI, suite_names, suites_folder
+from gnnbench.checks.suites import PYTEST_INI, REQUIRED, suite_names, suites_folder
 from gnnbench.cli.child import PytestChild
 from gnnbench.cli.color import wants_color
 from gnnbench.cli.follower import Follower, finish, tail
@@ -122,7 +122,7 @@ def run(
     _make_folder(folder, blank)
 
     command = _pytest_command(
-        suites,
+        _places(suites, require),
         [
             f"--gnnbench-tier={tier}",
             f"--gnnbench-output={folder.parent}",
@@ -159,12 +159,21 @@ def run(
     return int(finished.exit_code or 0)
 
 
-def _pytest_command(suites: Sequence[str], options: Sequence[str]) -> list[str]:
+def _places(suites: Sequence[str], require: Sequence[str]) -> list[Path]:
+    """What pytest is to collect: only what was chosen, for importing the rest takes time for nothing."""
+    folder = suites_folder()
+    places = [folder / name for name in suites or suite_names()]
+    suite, name = REQUIRED.split("/")
+    if require and folder / suite not in places:
+        places.append(folder / suite / f"test_{name}.py")
+    return places
+
+
+def _pytest_command(places: Sequence[Path], options: Sequence[str]) -> list[str]:
     folder = suites_folder()
     return [
         *(sys.executable, "-m", "pytest"),
-        # Only what was chosen: importing a suite that is left out takes time for nothing.
-        *(str(folder / name) for name in suites or suite_names()),
+        *map(str, places),
         # The configuration of the folder that the command is called from has no say.
         *(f"--rootdir={folder}", "-c", str(PYTEST_INI), "-p", "no:cacheprovider"),
         *("-p", "gnnbench.plugin", "--continue-on-collection-errors", "--tb=short"),

@@ -37,8 +37,12 @@ def encode(value: Any) -> Any:
         return value.value
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-    if value is None or isinstance(value, (str, bool, int, float)):
+    if value is None or type(value) in (str, bool, int, float):
         return value
+    for plain in (str, int, float):
+        # Subclasses (torch's version, numpy's float64) would not survive the way between processes.
+        if isinstance(value, plain):
+            return plain(value)
     if isinstance(value, Mapping):
         return {str(key): encode(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
