@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable
 from pathlib import Path
@@ -181,6 +182,15 @@ class Controller:
         state, ended_by = _how_it_ended(session, code)
         self.finished = self.recorder.close(state, code, ended_by)
         session.exitstatus = code if self.finished[0].exit_code is None else self.finished[0].exit_code
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_unconfigure(self) -> None:
+        """Leave quickly: without this, Python searches the million objects of torch and PyG for cycles.
+
+        They are about to go with the process, whose last collections took longer than most suites.
+        """
+        if self._opened:
+            gc.freeze()
 
 
 def lost_check(check_id: str, tier: str, log: str, nodeid: str, why: str = "") -> Result:
