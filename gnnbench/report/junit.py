@@ -1,7 +1,7 @@
 """JUnit XML in the `xunit2` form that pytest writes and CI servers read: pass and fail, no numbers.
 
-A check that did not judge is skipped, with its reason. A run that ended early carries an error of its
-own: to a CI server the checks that are merely lacking would look like a green run.
+A check with nothing to judge is skipped, with its reason; one that had to judge and could not is an error,
+for to a CI server a skip is green. A run that ended early carries an error of its own for the same reason.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from gnnbench.report.text import clean, clip, clip_log, one_line
 # Characters of one text and of one log, and of all logs together: CI servers keep the file in memory.
 _TEXT, _LOG, _LOGS = 2000, 20_000, 6_000_000
 _COUNTED = ("tests", "failures", "errors", "skipped")
+_KINDS = {Outcome.FAILED: "failure", Outcome.INCONCLUSIVE: "error", Outcome.NOT_APPLICABLE: "skipped"}
 _NEVER_ENDED = "never ended: the run did"
 
 
@@ -33,12 +34,12 @@ def render_junit(run: Run) -> str:
 
 def _suite(run: Run, name: str) -> ET.Element:
     results = [result for result in run.results if result.suite == name]
-    skipped = sum(not result.judged for result in results)
+    kinds = [_KINDS.get(result.outcome) for result in results]
     counts = {
         "tests": len(results),
-        "failures": sum(result.outcome is Outcome.FAILED for result in results),
-        "errors": 0,
-        "skipped": skipped,
+        "failures": kinds.count("failure"),
+        "errors": kinds.count("error"),
+        "skipped": kinds.count("skipped"),
     }
     element = _testsuite(run, name, counts, sum(result.duration_s for result in results))
     share = _LOGS // max(sum(result.outcome is not Outcome.PASSED for result in run.results), 1)
@@ -49,10 +50,10 @@ def _suite(run: Run, name: str) -> ET.Element:
 def _case(run: Run, result: Result, share: int) -> ET.Element:
     """One check; `share` is how many characters of `_LOGS` are left to it."""
     case = _testcase(result.id, result.duration_s)
-    if result.outcome is Outcome.PASSED:
+    kind = _KINDS.get(result.outcome)
+    if kind is None:
         return case
     finding = finding_of(result)
-    kind = {Outcome.FAILED: "failure"}.get(result.outcome, "skipped")
     limit = max(min(_TEXT, share // 8), 200)
     reason = one_line(clip(finding.summary, limit))
     ended = ET.SubElement(case, kind, {"message": reason, "type": f"gnnbench.{result.outcome.value}"})

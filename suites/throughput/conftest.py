@@ -33,8 +33,7 @@ def device_clock(request: pytest.FixtureRequest, device: torch.device, run_tier:
 
 @pytest.fixture
 def timed(device_clock: Clock, benchmark: Any) -> Iterator[Timed]:
-    """`timed(work, rounds=..., **facts)`: raw samples of `work`, through pytest-benchmark "
-    "where it measures."""
+    """`timed(work, rounds=..., **facts)`: raw samples of `work`, through pytest-benchmark where it measures."""
     used = False
 
     def time(work: Callable[[], object], *, rounds: int, **facts: Any) -> Samples:
