@@ -57,7 +57,7 @@ def diagnose(
             return Absence(
                 reason=Reason.CPU_BUILD,
                 summary=f"torch is a CPU-only build on a machine with a GPU ({seen})",
-                fix="install a torch that is built for CUDA: pytorch.org names the index for this driver",
+                fix="install a torch that is built for CUDA, for a version that this driver serves",
                 faulty=True,
             )
         return Absence(

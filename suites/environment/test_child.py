@@ -84,7 +84,7 @@ def test_extension(extension: str, evidence: Evidence, request: pytest.FixtureRe
         not_applicable(
             f"{extension} is not installed",
             needs=f"package:{extension}",
-            fix=f"pip install {extension} -f https://data.pyg.org/whl/, for this torch and this CUDA",
+            fix=f"pip install {extension}, from the wheels that PyG builds for this torch and this CUDA",
         )
     report: ChildReport = request.getfixturevalue("pyg_report")
     if report.ok:
