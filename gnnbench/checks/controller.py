@@ -116,6 +116,8 @@ class Controller:
                 finding=Finding(
                     summary=f"could not be imported: {reason}",
                     expected="every package that the checks import, in a state that imports",
+                    # Files that fail for one reason are then one finding.
+                    cause=reason,
                     fix="install what the image lacks; inside an image that has it, look at the log",
                 ),
                 log=shorten(text),
