@@ -349,3 +349,35 @@ def test_a_crash_on_the_way_out_is_a_warning(project):
     assert project.document.warnings == ("the process died by SIGSEGV on its way out, after the last check",)
     (report,) = project.folder.glob("reports/*/report.html")
     assert "on its way out" in report.read_text()
+
+
+def test_the_folder_of_the_caller_hides_nothing(project):
+    """Called from a folder with a `torch` or a `pytest.ini` in it, the run is on the installed packages."""
+    caller = project.folder / "caller"
+    for name in ("torch", "gnnbench", "_pytest"):
+        (caller / name).mkdir(parents=True)
+        (caller / name / "__init__.py").write_text("raise RuntimeError('the wrong one')\n")
+    (caller / "pytest.ini").write_text("[pytest]\naddopts = --no-such-option\n")
+    (caller / "conftest.py").write_text("raise RuntimeError('not ours')\n")
+    (caller / "my_plugin.py").write_text("import gnnbench, torch\n")
+    project.write("memory", "import torch; assert torch.ones(1)")
+    command = project.command(f"--suite memory --output {project.folder / 'reports'} --- -p my_plugin")
+    # The driver of these tests is itself started with -c; the command as installed is not.
+    command[2] = "import sys; sys.path.remove('')\n" + command[2]
+    ended = subprocess.run(
+        command, cwd=caller, env=project.environment(), capture_output=True, text=True, check=False
+    )
+
+    assert ended.returncode == ExitCode.GOOD, ended.stderr
+    assert project.document.count(Outcome.PASSED) == 3
+
+
+def test_advice_fits_an_exception(project):
+    """A check that raised is told where; the advice its declaration has for a wrong number is not given."""
+    project.write("memory", "raise LookupError('kaboom')")
+    project.run("--suite memory")
+    finding = project.document.with_outcome(Outcome.FAILED)[0].finding
+
+    assert finding.summary == "LookupError: kaboom"
+    assert re.search(r"raised at test_sample\.py:\d+", finding.cause)
+    assert "log" in finding.fix

@@ -216,20 +216,36 @@ def test_an_extension_that_crashes_is_told_from_its_neighbour(tmp_path):
 
 
 def test_an_image_without_torch(tmp_path):
-    """Where torch can't be imported the run is red and says why, and what needs no torch is judged."""
+    """Where torch can't be imported every suite is red and says why, and what needs no torch is judged."""
     package = tmp_path / "torch"
     package.mkdir()
     (package / "__init__.py").write_text(
         "raise ImportError('libcudart.so.12: cannot open shared object file')\n"
     )
     code, run = run_suite(
-        tmp_path, "environment", "--continue-on-collection-errors", "-k", "python or device", device=None
+        tmp_path, "", "--continue-on-collection-errors", "-k", "python or test_", device=None
     )
 
     assert code == ExitCode.CHECK_FAILED
     assert outcomes(run)["python/version"] == "passed"
-    broken = next(result for result in run.results if result.id == "environment/device")
-    assert "libcudart.so.12" in broken.finding.summary
+    broken = {
+        result.suite: result for result in run.results if "could not be imported" in str(result.finding)
+    }
+    assert set(broken) == {"environment", "equivalence", "precision", "memory", "throughput"}
+    assert all("libcudart.so.12" in result.finding.summary for result in broken.values())
+
+
+def test_an_image_without_pyg(tmp_path):
+    """Without PyTorch Geometric a run is neither good nor wrong: it says what it could not judge."""
+    hide = """
+import importlib.util
+find_spec = importlib.util.find_spec
+importlib.util.find_spec = lambda name, *rest: None if name == "torch_geometric" else find_spec(name, *rest)
+"""
+    code, run = run_suite(tmp_path, "environment", "-k", "packages or version", plant=hide)
+
+    assert code == ExitCode.INCONCLUSIVE
+    assert outcomes(run)["packages/pyg"] == "inconclusive"
 
 
 def test_what_is_required_is_judged_whatever_suites_are_chosen(tmp_path):

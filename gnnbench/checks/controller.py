@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import json
+import os
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable
 from pathlib import Path
@@ -29,6 +31,9 @@ from gnnbench.record.codec import decode
 
 #: Name of the user property and of the worker output in which results travel.
 PROPERTY = "gnnbench"
+
+#: In which `gnnbench run` hands on what it was called with, as a JSON list.
+ARGV_VARIABLE = "_GNNBENCH_ARGV"
 
 Describe = Callable[[], tuple[Environment, tuple[str, ...]]]
 
@@ -57,7 +62,7 @@ class Controller:
     def _invocation(self) -> Invocation:
         config, options = self.config, self.options
         return Invocation(
-            argv=tuple(str(argument) for argument in config.invocation_params.args),
+            argv=typed_arguments(config),
             tier=options.tier.label,
             suites=options.suites,
             require=tuple(sorted(options.requirements)),
@@ -193,6 +198,13 @@ class Controller:
         """
         if self._opened:
             gc.freeze()
+
+
+def typed_arguments(config: pytest.Config) -> tuple[str, ...]:
+    """What the user typed: handed on by `gnnbench run`, else pytest's own arguments."""
+    handed = os.environ.pop(ARGV_VARIABLE, "")
+    arguments = json.loads(handed) if handed else config.invocation_params.args
+    return tuple(str(argument) for argument in arguments)
 
 
 def lost_check(check_id: str, tier: str, log: str, nodeid: str, why: str = "") -> Result:

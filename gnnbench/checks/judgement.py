@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection
+from pathlib import Path
 
 import pytest
 
@@ -70,7 +71,17 @@ class Judgement:
             reason = getattr(report, "wasxfail", "") or str(exception or "skipped without a reason")
             return Outcome.INCONCLUSIVE, Finding(summary=reason, fix=fix)
         where = "" if report.when == "call" else f"in {report.when}: "
-        return Outcome.FAILED, Finding(summary=where + _first_line(exception, report), fix=fix)
+        summary = where + _first_line(exception, report)
+        if exception is None or isinstance(exception, AssertionError):
+            return Outcome.FAILED, Finding(summary=summary, fix=fix)
+        # Nothing was compared, so advice on what a difference means would mislead.
+        return Outcome.FAILED, Finding(
+            summary=summary,
+            expected="a result",
+            found="an exception",
+            cause=f"{_first_line(exception, report)} (raised at {_raised_at(exception)})",
+            fix="read the log of this check: it shows the way to where the exception was raised",
+        )
 
     def result(self, item: pytest.Item, worker: str) -> Result:
         """The finished result; to be asked for after tear-down."""
@@ -111,6 +122,18 @@ def shorten(text: str, limit: int = LOG_LIMIT) -> str:
         return text
     half = limit // 2
     return f"{text[:half]}\n… {len(text) - 2 * half:,} characters left out …\n{text[-half:]}"
+
+
+def _raised_at(exception: BaseException) -> str:
+    """File and line of the innermost frame: `my_plugin.py:21`."""
+    trace = exception.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return (
+        "an unknown place"
+        if trace is None
+        else f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}"
+    )
 
 
 def _first_line(exception: BaseException | None, report: pytest.TestReport) -> str:

@@ -11,12 +11,14 @@ import os
 import selectors
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from gnnbench.checks.controller import ARGV_VARIABLE
 from gnnbench.checks.recorder import Events
 
 #: How long a child that was asked to stop may take to finish its document, in seconds.
@@ -44,7 +46,11 @@ class PytestChild:
         try:
             self._process = subprocess.Popen(
                 self._command,
-                env={**os.environ, Events.VARIABLE: str(writing)},
+                env={
+                    **os.environ,
+                    Events.VARIABLE: str(writing),
+                    ARGV_VARIABLE: json.dumps(["gnnbench", *sys.argv[1:]]),
+                },
                 pass_fds=[writing],
                 stdin=None if output is None else subprocess.DEVNULL,
                 stdout=output,

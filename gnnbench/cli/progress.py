@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Iterable
 from typing import IO, Any
@@ -20,6 +19,10 @@ _MARKS = {
 }
 
 
+#: Findings told as they happen; the verdict and the report have all of them.
+_TOLD = 10
+
+
 class Progress:
     """Follows the events of a run. The moving line is drawn on a terminal only.
 
@@ -33,7 +36,7 @@ class Progress:
         self._waiting: Counter[str] = Counter()
         self._done: dict[str, Counter[Outcome]] = {}
         self._seconds: Counter[str] = Counter()
-        self._began = time.monotonic()
+        self._found = 0
         self._bar: Any = tqdm(
             total=None,
             file=stream,
@@ -68,7 +71,10 @@ class Progress:
         self._seconds[suite] += result["duration_s"]
         self._waiting[suite] -= 1
         self._bar.update(1)
-        if outcome in (Outcome.FAILED, Outcome.INCONCLUSIVE):
+        self._found += outcome in (Outcome.FAILED, Outcome.INCONCLUSIVE)
+        if outcome in (Outcome.FAILED, Outcome.INCONCLUSIVE) and self._found == _TOLD + 1:
+            self._say("    … more are in the verdict and the report")
+        elif outcome in (Outcome.FAILED, Outcome.INCONCLUSIVE) and self._found <= _TOLD:
             summary = (result.get("finding") or {}).get("summary", "")
             word, color = _MARKS[outcome]
             self._say(f"    {self._style(word, color)} {result['id']}\n      {summary}")

@@ -20,6 +20,14 @@ from gnnbench.cli.color import wants_color
 from gnnbench.cli.follower import Follower, finish, tail
 from gnnbench.record import ExitCode, Invocation, Run, RunState, dumps, load, save
 
+#: `python -m pytest`, but with the folder it is called from last on the path and not first: a plugin of the
+#: user's is found there, and a folder `torch` (in a source checkout, say) does not hide the image's own.
+_PYTEST = (
+    "import sys; here = [p for p in sys.path if p == '']; "
+    "sys.path[:] = [p for p in sys.path if p != ''] + here; sys.argv[0] = 'pytest'; "
+    "import pytest; sys.exit(pytest.main())"
+)
+
 #: pytest options that need the terminal for themselves, or print something else than a run.
 _NEED_TERMINAL = (
     "-s",
@@ -45,7 +53,7 @@ _NEED_TERMINAL = (
     "  gnnbench run\n"
     "  gnnbench run --tier smoke --require cuda:2\n"
     "  gnnbench run --suite environment,equivalence -k csr\n"
-    "  gnnbench run -- -n 2 -x",
+    "  gnnbench run -- -x --durations 5",
 )
 @click.option(
     "--tier",
@@ -69,7 +77,8 @@ _NEED_TERMINAL = (
     "require",
     multiple=True,
     metavar="WHAT",
-    help="What must be there: cuda, cuda:N, dataset:NAME, package:NAME. Its lack fails, with exit code 12.",
+    help="What must be there: cuda, cuda:N (at least N GPUs), dataset:NAME, package:NAME. Its lack fails, "
+    "with exit code 12.",
 )
 @click.option(
     "-k", "keyword", default="", metavar="EXPR", help="Only checks whose name matches, as pytest's -k."
@@ -114,7 +123,11 @@ def run(
     run_id = new_run_id()
     folder = output.resolve() / run_id
     invocation = Invocation(
-        argv=tuple(sys.argv[1:]), tier=tier, suites=tuple(suites), require=tuple(require), keyword=keyword
+        argv=("gnnbench", *sys.argv[1:]),
+        tier=tier,
+        suites=tuple(suites),
+        require=tuple(require),
+        keyword=keyword,
     )
     blank = Run(
         id=run_id, state=RunState.RUNNING, started_at=now(), gnnbench=__version__, invocation=invocation
@@ -172,10 +185,10 @@ def _places(suites: Sequence[str], require: Sequence[str]) -> list[Path]:
 def _pytest_command(places: Sequence[Path], options: Sequence[str]) -> list[str]:
     folder = suites_folder()
     return [
-        *(sys.executable, "-m", "pytest"),
+        *(sys.executable, "-c", _PYTEST),
         *map(str, places),
         # The configuration of the folder that the command is called from has no say.
-        *(f"--rootdir={folder}", "-c", str(PYTEST_INI), "-p", "no:cacheprovider"),
+        *(f"--rootdir={folder}", f"--confcutdir={folder}", "-c", str(PYTEST_INI), "-p", "no:cacheprovider"),
         *("-p", "gnnbench.plugin", "--continue-on-collection-errors", "--tb=short"),
         *options,
     ]
@@ -224,7 +237,7 @@ def _warm_up_charts() -> threading.Thread:
 def _explain_usage_error(log: Path | None) -> None:
     wrong = [line for line in tail(log).splitlines() if "ERROR" in line or "error:" in line]
     for line in wrong or tail(log, 5).splitlines():
-        click.echo(f"gnnbench: {line.removeprefix('ERROR: ')}", err=True)
+        click.echo(f"gnnbench: {line.removeprefix('ERROR: ').replace('--gnnbench-', '--')}", err=True)
 
 
 def _discard(folder: Path) -> None:

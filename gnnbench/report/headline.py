@@ -79,10 +79,10 @@ def advice(run: Run, verdict: Verdict) -> str:
         return "Ask for a larger tier or another suite, for example `gnnbench run --tier standard`."
     absent = run.count(Outcome.NOT_APPLICABLE)
     if not verdict.good:
-        return f"Mend it, then run it again: `{command_again(run)}`."
+        return f"Give what could not judge what it lacked, then run it again: `{command_again(run)}`."
     if absent:
         return (
             f"Nothing. {plural(absent, 'check')} had nothing to judge here; where that is wrong, "
             "`--require` turns what is lacking into a failure."
         )
-    return "Nothing. Keep `run.json`: later runs can be compared with it."
+    return "Nothing. Keep `run.json`: it is the record."

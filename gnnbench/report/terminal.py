@@ -114,12 +114,19 @@ def _not_judged(run: Run) -> list[str]:
     if not absent:
         return []
     lacking = ", ".join(
-        dict.fromkeys(one_line(group.finding.needs) for group in absent if group.finding.needs)
+        dict.fromkeys(
+            one_line(group.finding.needs) for group in absent if _can_be_required(group.finding.needs)
+        )
     )
     count = plural(run.count(Outcome.NOT_APPLICABLE), "check")
     return [
         f"{'Not judged':<{_LABEL}}{count} not applicable{f', for want of {clip(lacking, 200)}' if lacking else ''}"
     ]
+
+
+def _can_be_required(needs: str) -> bool:
+    """A backend that declines a case lacks nothing: no image can bring it."""
+    return bool(needs) and not needs.startswith("backend:")
 
 
 def _wrap(label: str, text: str, width: int, indent: str) -> list[str]:

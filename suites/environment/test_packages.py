@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import platform
 from importlib import metadata
+from importlib.util import find_spec
 
 from packaging.specifiers import SpecifierSet
 
-from gnnbench.checks import Evidence, check, fail
+from gnnbench.checks import Evidence, check, fail, inconclusive
 from gnnbench.environment import packages
 
 #: What the numbers of a graph neural network are computed with, as far as it is installed.
@@ -31,6 +32,18 @@ def test_python(evidence: Evidence) -> None:
             expected="; ".join(f"Python {wanted[name]} for {name}" for name in refusing),
             found=f"Python {version}",
             cause="packages copied in from another image, or PYTHONPATH pointing into another installation",
+        )
+
+
+@check(fix="pip install torch-geometric; or leave this out with -k 'not pyg', if nothing here is to use it")
+def test_pyg() -> None:
+    """PyTorch Geometric is installed, so that the way most graph neural networks run can be judged."""
+    if find_spec("torch_geometric") is None:
+        # Neither good nor wrong: torch alone may be right, and most of what runs on such images was not tried.
+        inconclusive(
+            "PyTorch Geometric is not installed: what it computes can't be judged",
+            expected="torch_geometric, as images for graph neural networks have it",
+            found="no such package",
         )
 
 

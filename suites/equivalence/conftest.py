@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-import torch
-
-from gnnbench.graphs import ProbeGraph
 
 #: torch splits its own kernels from this many elements on (at::internal::GRAIN_SIZE).
 _GRAIN = 32768
@@ -21,6 +18,11 @@ def _threads(request: pytest.FixtureRequest) -> Iterator[None]:
     long as the work. Compiled kernels keep the number of threads they were compiled under, so they always get
     all.
     """
+    # Not at the top: without torch every file would fail to load here, and none be judged.
+    import torch
+
+    from gnnbench.graphs import ProbeGraph
+
     callspec = getattr(request.node, "callspec", None)
     params = {} if callspec is None else callspec.params
     device, probe, backend = (params.get(name) for name in ("device", "probe", "backend"))

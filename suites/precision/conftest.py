@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-import torch
 
 
 @pytest.fixture(autouse=True)
@@ -15,6 +14,8 @@ def _threads(request: pytest.FixtureRequest) -> Iterator[None]:
     An epoch on Cora is a hundred kernels of a few microseconds each. On two idle cores a second thread gains
     little; on busy ones, waiting for it in each kernel took thirty times as long as the training.
     """
+    import torch  # not at the top: without torch every file would fail to load here, and none be judged
+
     callspec = getattr(request.node, "callspec", None)
     device = None if callspec is None else callspec.params.get("device")
     if not isinstance(device, torch.device) or device.type != "cpu":

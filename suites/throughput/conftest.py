@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-import torch
 
 from gnnbench.checks import Tier
-from gnnbench.timing import Clock, Samples, clock, measured_rounds
 
-Timed = Callable[..., Samples]
+if TYPE_CHECKING:
+    import torch
+
+    from gnnbench.timing import Clock, Samples
+
+Timed = Callable[..., "Samples"]
 
 
 @pytest.fixture
@@ -22,6 +25,11 @@ def device_clock(request: pytest.FixtureRequest, device: torch.device, run_tier:
     thread, and on a machine that does other things besides, that one waits for a time slice of the kernel's,
     many times the work of a small graph. Larger tiers use as many threads as torch does by itself.
     """
+    # Not at the top: without torch every file would fail to load here, and none be judged.
+    import torch
+
+    from gnnbench.timing import clock
+
     found = clock(device)
     request.node.add_marker(pytest.mark.benchmark(timer=found))
     threads = torch.get_num_threads()
@@ -34,6 +42,8 @@ def device_clock(request: pytest.FixtureRequest, device: torch.device, run_tier:
 @pytest.fixture
 def timed(device_clock: Clock, benchmark: Any) -> Iterator[Timed]:
     """`timed(work, rounds=..., **facts)`: raw samples of `work`, through pytest-benchmark where it measures."""
+    from gnnbench.timing import measured_rounds
+
     used = False
 
     def time(work: Callable[[], object], *, rounds: int, **facts: Any) -> Samples:
