@@ -17,30 +17,31 @@ def server():
         yield server
 
 
-def workload(name, nodes=8000, degree=10, **sizes):
+def workload(name, nodes=40_000, degree=10, **sizes):
     return Workload(backend=name, num_nodes=nodes, num_edges=degree * nodes, **sizes)
 
 
 @pytest.mark.parametrize(
     ("name", "sizes", "within"),
     [
-        ("csr", {}, 0.05),
-        ("coo", {}, 0.05),
-        ("csc", {}, 0.08),
-        ("dense", {}, 0.02),
-        ("index_add", {}, 0.06),
-        ("csr", {"num_features": 1024}, 0.08),
-        ("index_add", {"num_features": 1024}, 0.08),
+        ("csr", {}, 0.03),
+        ("coo", {}, 0.03),
+        ("csc", {}, 0.06),
+        ("dense", {"nodes": 8000}, 0.02),
+        ("index_add", {}, 0.07),
+        ("csr", {"num_features": 1024}, 0.1),
+        ("index_add", {"num_features": 1024}, 0.1),
         ("index_add", {"num_hidden": 64, "num_classes": 64}, 0.08),
         ("index_add", {"num_classes": 64}, 0.25),
-        ("pyg", {}, 0.12),
-        ("pyg", {"num_hidden": 64}, 0.12),
+        ("pyg", {}, 0.1),
+        ("pyg", {"num_hidden": 64}, 0.1),
     ],
 )
 def test_the_prediction_is_near_the_measurement(server, name, sizes, within):
     """What a step is predicted to take is what it takes, within what was found when it was derived.
 
-    The sizes make different terms lead: edges while binding, features, messages.
+    The sizes make different terms lead: edges while binding, features, messages. All are large enough for the
+    half mebibyte that heap and libraries take beside the tensors, differently on every machine, not to count.
     """
     one = workload(name, **sizes)
     outcome = server.run(one, backend(name), device="cpu", budget_bytes=1 << 30, timeout=120)

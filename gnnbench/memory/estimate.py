@@ -78,6 +78,24 @@ def _csr(w: Workload) -> list[Term]:
     return [*binding, Term("step", "adjacency", 2 * each, "Â and Âᵀ: an int32 column and a number an entry")]
 
 
+def _csc(w: Workload) -> list[Term]:
+    """CSC: bound by way of COO; torch turns it into CSR anew in every product, which sorts all entries."""
+    z, n = w.num_nonzeros, w.num_nodes
+    binding = [term for term in _sorted_layout(w) if term.moment == "bind"]
+    return [
+        *binding,
+        Term(
+            "step", "adjacency", (8 + w.item_bytes) * z + 8 * (n + 1), "Â: an int64 row and a number an entry"
+        ),
+        Term(
+            "step",
+            "conversion",
+            56 * z,
+            "to CSR: both indices, keys, sorted keys, permutation, its start, the sort's own buffer",
+        ),
+    ]
+
+
 def _dense(w: Workload) -> list[Term]:
     """Dense: written out in float64, then rounded."""
     n, z = w.num_nodes, w.num_nonzeros
@@ -131,7 +149,7 @@ _MODELS: dict[str, Callable[[Workload], list[Term]]] = {
     "dense": _dense,
     "coo": _sorted_layout,
     "csr": _csr,
-    "csc": _csr,
+    "csc": _csc,
     "index_add": _index_add,
     "pyg": _pyg,
     "pyg_edgeindex": _pyg,
