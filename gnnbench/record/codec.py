@@ -122,7 +122,10 @@ def _decode_scalar(hint: type, data: Any, path: str) -> Any:
         if isinstance(data, str) and data in _NONFINITE:
             return _NONFINITE[data]
         if isinstance(data, (int, float)) and not isinstance(data, bool):
-            return float(data)
+            try:
+                return float(data)
+            except OverflowError:
+                raise _unfit(path, "a number that a float can hold", data) from None
         raise _unfit(path, "a number", data)
     if type(data) is not hint:
         raise _unfit(

@@ -114,7 +114,7 @@ def json_schema() -> dict[str, Any]:
 def _upgrade(data: dict[str, Any], name: str) -> dict[str, Any]:
     schema = data.get("schema")
     family, _, number = schema.partition("/") if isinstance(schema, str) else ("", "", "")
-    if family != SCHEMA_NAME or not number.isascii() or not number.isdigit():
+    if family != SCHEMA_NAME or not number.isascii() or not number.isdigit() or len(number) > 9:
         raise DocumentError(f'{name}: expected "schema": "{SCHEMA_NAME}/N", found {schema!r:.80}')
     version = int(number)
     if version > SCHEMA_VERSION:
