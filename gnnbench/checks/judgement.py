@@ -87,6 +87,16 @@ class Judgement:
         """The finished result; to be asked for after tear-down."""
         outcome = self._outcome or Outcome.INCONCLUSIVE
         finding = self._finding
+        beyond = next((margin for margin in self.evidence.margins if not margin.passed), None)
+        if outcome is Outcome.PASSED and beyond is not None:
+            outcome = Outcome.FAILED
+            finding = Finding(
+                summary=f"{beyond.name} is beyond its bound, and the check did not say so",
+                expected=f"an error of at most {beyond.bound:.3g}",
+                found=f"{beyond.error:.3g}",
+                cause="the check records a margin and forgets to judge it",
+                fix=self.spec.fix,
+            )
         if self._outcome is None:
             finding = Finding(summary="the check was set up and never called")
         callspec = getattr(item, "callspec", None)
