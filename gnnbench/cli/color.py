@@ -6,8 +6,8 @@ import os
 from typing import IO
 
 
-def wants_color(stream: IO[str]) -> bool:
+def wants_color(stream: IO[str] | None) -> bool:
     """`NO_COLOR` wins, then `FORCE_COLOR`; both count only when not empty. Else colour on a terminal."""
-    if os.environ.get("NO_COLOR"):
+    if stream is None or os.environ.get("NO_COLOR"):  # None: closed by whoever started us
         return False
     return bool(os.environ.get("FORCE_COLOR")) or stream.isatty()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterable
 from typing import IO, Any
@@ -18,6 +19,9 @@ _MARKS = {
     Outcome.NOT_APPLICABLE: ("not applicable", None),
 }
 
+
+#: Seconds without news before a check that still runs is named.
+_PATIENCE_S = 30.0
 
 #: Findings told as they happen; the verdict and the report have all of them.
 _TOLD = 10
@@ -37,6 +41,8 @@ class Progress:
         self._done: dict[str, Counter[Outcome]] = {}
         self._seconds: Counter[str] = Counter()
         self._found = 0
+        self._check = ""
+        self._began = self._spoke = time.monotonic()
         self._bar: Any = tqdm(
             total=None,
             file=stream,
@@ -59,6 +65,7 @@ class Progress:
 
     def started(self, check: str) -> None:
         """A check began."""
+        self._check, self._began = check, time.monotonic()
         self._bar.set_description_str(check, refresh=False)
         # tqdm refreshes on update; a long check must show its name before it ends.
         self._bar.refresh()
@@ -75,11 +82,18 @@ class Progress:
         if outcome in (Outcome.FAILED, Outcome.INCONCLUSIVE) and self._found == _TOLD + 1:
             self._say("    … more are in the verdict and the report")
         elif outcome in (Outcome.FAILED, Outcome.INCONCLUSIVE) and self._found <= _TOLD:
-            summary = (result.get("finding") or {}).get("summary", "")
+            summary = (result.get("finding") or {}).get("summary", "")[:500]
             word, color = _MARKS[outcome]
             self._say(f"    {self._style(word, color)} {result['id']}\n      {summary}")
         if self._waiting and not self._waiting[suite]:
             self._say(f"  {suite:<14}{self._counts(counts):<46}{self._seconds[suite]:>7.1f} s")
+
+    def tick(self) -> None:
+        """Nothing happened: say from time to time what is still waited for, where no line moves."""
+        now = time.monotonic()
+        waited = now - self._began
+        if self._check and waited > _PATIENCE_S and now - self._spoke > _PATIENCE_S:
+            self._say(f"    still in {self._check} after {waited:.0f} s")
 
     def close(self) -> None:
         """Take the moving line away."""
@@ -96,5 +110,6 @@ class Progress:
         return click.style(text, fg=color) if self._color and color else text
 
     def _say(self, line: str) -> None:
+        self._spoke = time.monotonic()
         tqdm.write(line, file=self._stream)
         self._stream.flush()
