@@ -128,12 +128,22 @@ def pytest_collection_modifyitems(
     if drop:
         config.hook.pytest_deselected(items=drop)
         items[:] = keep
+    # What judges a requirement is out of reach of -k, -m and --deselect: left out, the requirement would hold.
+    required = [item for item in items if _judges_requirement(item)]
+    items[:] = [item for item in items if item not in required]
     before = len(selected_ids(items))
     yield
-    left_out["keyword"] = before - len(selected_ids(items))
+    asked = any(config.getoption(name, None) for name in ("keyword", "markexpr", "deselect"))
+    left_out["keyword" if asked else "another plugin"] = before - len(selected_ids(items))
+    items[:0] = required
     controller = config.stash[controller_key]
     if controller is not None:
         controller.deselected = left_out
+
+
+def _judges_requirement(item: pytest.Item) -> bool:
+    spec = CheckSpec.of(item)
+    return spec is not None and spec.id.startswith(f"{REQUIRED}/")
 
 
 def _wanted(spec: CheckSpec, options: Options) -> bool:

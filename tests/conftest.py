@@ -13,6 +13,7 @@ _OUTSIDE = (
     "GNNBENCH_DATA",
     "NO_COLOR",
     "PYTEST_ADDOPTS",
+    "PYTEST_XDIST_WORKER",  # pytest-benchmark would take a session within a test for a worker
 )
 
 

@@ -157,7 +157,8 @@ def test_selection_and_requirements_reach_pytest(project):
     ended = project.run("--suite memory -k second --require cuda:2")
 
     assert ended.returncode == ExitCode.CONTRACT_UNMET
-    assert [result.id for result in project.document.results] == ["memory/sample/second"]
+    assert project.document.results[0].id == "memory/sample/second"
+    assert project.document.results[0].finding.required
     assert "required but absent: cuda" in ended.stdout
 
 
@@ -213,6 +214,7 @@ def test_github(project):
         ("--suite kernel", "expected environment, memory, found 'kernel'"),
         ("--require gpu", "expected cuda, cuda:N, dataset:NAME or package:NAME, found 'gpu'"),
         ("--data nowhere", "expected a folder of data sets, found nothing at nowhere"),
+        ("--json nowhere/x.json", "expected a file in a folder that can be written to, found nowhere/x.json"),
         ("--output /proc/nowhere", "expected a folder that can be written to"),
         ("--tier huge", "'huge' is not one of"),
         ("--- --no-such-option", "unrecognized arguments: --no-such-option"),
@@ -381,3 +383,107 @@ def test_advice_fits_an_exception(project):
     assert finding.summary == "LookupError: kaboom"
     assert re.search(r"raised at test_sample\.py:\d+", finding.cause)
     assert "log" in finding.fix
+
+
+@pytest.mark.parametrize(
+    ("plugin", "code", "words"),
+    [
+        ("import os; os._exit(0)", ExitCode.INTERNAL_ERROR, "CRASHED by exit status 0 outside any check"),
+        (
+            "import os\ndef pytest_runtest_call():\n    os._exit(0)",
+            ExitCode.CHECK_FAILED,
+            "CRASHED by exit status 0 in environment/sample/first",
+        ),
+        (
+            "import pytest\n@pytest.hookimpl(trylast=True)\ndef pytest_collection_modifyitems(items):\n    del items[1:]",
+            ExitCode.GOOD,
+            "GOOD: 1 check passed",
+        ),
+        (
+            "import pytest\ndef pytest_runtest_setup(item):\n"
+            "    if 'third' in item.name:\n        pytest.exit('bye', returncode=0)",
+            ExitCode.INTERRUPTED,
+            "INTERRUPTED by whoever ended the session",
+        ),
+        ("raise RuntimeError('kaboom')", ExitCode.INTERNAL_ERROR, "CRASHED by exit status"),
+    ],
+    ids=["leaves_at_import", "leaves_in_a_check", "removes_items", "ends_the_session", "does_not_load"],
+)
+def test_no_false_green(project, plugin, code, words):
+    """A child that leaves early, however politely, is never taken for a run that was good."""
+    (project.folder / "rude.py").write_text(plugin + "\n")
+    ended = project.run("--- -p rude")
+
+    assert ended.returncode == code
+    assert words in ended.stdout + ended.stderr
+    if "kaboom" in plugin:
+        assert "kaboom" in str(project.document.warnings) + (project.document.ended_by)
+    if "del items" in plugin:
+        assert project.document.deselected == {"another plugin": 5}
+
+
+def test_habits_of_the_caller_have_no_say(project):
+    """PYTEST_ADDOPTS and PYTEST_DISABLE_PLUGIN_AUTOLOAD don't change what is judged."""
+    ended = project.run(PYTEST_ADDOPTS="--collect-only", PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
+
+    assert ended.returncode == ExitCode.GOOD
+    assert "GOOD: 6 checks passed" in ended.stdout
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interruption_before_the_first_check(project, number):
+    """Stopped while it imports and collects, a run was interrupted and did not crash."""
+    place = project.suites / "environment" / "test_sample.py"
+    place.write_text("import time; time.sleep(60)\n" + place.read_text())
+    with project.start() as command:
+        project.wait_for(lambda run: True)
+        time.sleep(1.0)
+        command.send_signal(number)
+        assert command.wait(timeout=60) == ExitCode.INTERRUPTED
+
+    assert project.document.state is RunState.INTERRUPTED
+
+
+def test_the_verdict_survives_its_sinks(project):
+    """A summary that can't be written is a line on stderr: code and verdict are those of the run."""
+    project.write("memory", 'fail("it leaks")')
+    ended = project.run(GITHUB_STEP_SUMMARY="/nonexistent/summary")
+
+    assert ended.returncode == ExitCode.CHECK_FAILED
+    assert "NOT GOOD: 1 of 6 checks failed" in ended.stdout
+    assert "GITHUB_STEP_SUMMARY /nonexistent/summary: No such file" in ended.stderr
+
+
+@pytest.mark.parametrize("redirection", [">&-", ">/dev/full", "2>&-", "2>/dev/full"])
+def test_closed_and_full_streams(project, redirection):
+    """A stream that is closed or full takes the words that go to it, and nothing else."""
+    script = project.folder / "run.sh"
+    script.write_text(f'exec "$@" {redirection}\n')
+    ended = subprocess.run(
+        ["bash", script, *project.command()],
+        cwd=project.folder,
+        env=project.environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert ended.returncode == ExitCode.GOOD
+    assert "Traceback" not in ended.stdout + ended.stderr
+    assert project.document.state is RunState.COMPLETE
+
+
+def test_a_long_check_is_named(project, monkeypatch):
+    """Without a terminal, a check that takes long is named from time to time."""
+    import io
+
+    from gnnbench.cli import progress
+
+    monkeypatch.setattr(progress, "_PATIENCE_S", 0.0)
+    stream = io.StringIO()
+    shown = progress.Progress(stream, color=False)
+    shown.started("memory/sample/slow")
+    time.sleep(0.01)
+    shown.tick()
+
+    assert "still in memory/sample/slow after 0 s" in stream.getvalue()

@@ -215,7 +215,8 @@ def test_pytest_names_our_outcomes(pytester, suite):
         ("not_here", [], ExitCode.INCONCLUSIVE),
         ("pass or not_here", ["--gnnbench-require=cuda"], ExitCode.CONTRACT_UNMET),
         ("test_fail or not_here", ["--gnnbench-require=cuda:4"], ExitCode.CONTRACT_UNMET),
-        ("pass or not_here", ["--gnnbench-require=dataset:Cora"], ExitCode.GOOD),
+        # Another thing is lacking than what was required; whether that is there, nothing here has judged.
+        ("pass or not_here", ["--gnnbench-require=dataset:Cora"], ExitCode.INCONCLUSIVE),
         ("pass or not_here", ["-o", "gnnbench_require=cuda"], ExitCode.CONTRACT_UNMET),
     ],
 )
@@ -423,3 +424,37 @@ def test_xdist_with_warnings_as_errors(pytester, suite):
 
     assert ended.ret == 0
     assert run.results[0].outcome is Outcome.PASSED
+
+
+def test_a_margin_beyond_its_bound_is_never_passed(pytester, suite):
+    """A check that records a margin and forgets to judge it is red."""
+    suite(
+        "from gnnbench.checks import check\n"
+        "@check()\n"
+        "def test_forgetful(evidence):\n"
+        "    evidence.margin('dW', error=5, bound=1)\n"
+    )
+    _, run = run_in(pytester)
+
+    assert run.results[0].outcome is Outcome.FAILED
+    assert "forgets to judge" in run.results[0].finding.cause
+
+
+def test_a_requirement_that_nobody_judged_is_inconclusive(pytester, suite):
+    """Where the check that judges --require is not collected, the requirement does not simply hold."""
+    suite(SAMPLE)
+    ended, run = run_in(pytester, "-k", "pass", "--gnnbench-require=package:torch")
+
+    assert ended.ret == ExitCode.INCONCLUSIVE
+    assert result_of(run, "required[package:torch]").outcome is Outcome.INCONCLUSIVE
+
+
+def test_workers_that_all_die_are_no_empty_selection(pytester, suite):
+    """pytest-xdist workers that die at their start are a crash, not a selection that left nothing."""
+    suite(SAMPLE)
+    pytester.makepyfile(
+        dies="import os\ndef pytest_sessionstart(session):\n    hasattr(session.config, 'workerinput') and os._exit(0)\n"
+    )
+    ended, _ = run_in(pytester, "-n", "2", "--max-worker-restart=0", "-p", "dies")
+
+    assert ended.ret != ExitCode.NO_CHECKS

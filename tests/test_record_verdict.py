@@ -1,5 +1,7 @@
 """gnnbench.record.verdict: one answer for terminal, report and exit code."""
 
+from dataclasses import replace
+
 import pytest
 
 from gnnbench.record import ExitCode, Finding, Margin, Measurement, Outcome, Result, Run, RunState, verdict
@@ -35,6 +37,8 @@ def run_with(*outcomes, state=RunState.COMPLETE, required=False, **more):
         (run_with(), ExitCode.NO_CHECKS, "NOTHING JUDGED"),
         (run_with(P, F, required=True), ExitCode.CONTRACT_UNMET, "required but absent: cuda (1 check)"),
         (run_with(P, state=RunState.INTERRUPTED), ExitCode.INTERRUPTED, "INTERRUPTED"),
+        (run_with(P, unfinished=("s/f/9",)), ExitCode.INTERRUPTED, "INCOMPLETE"),
+        (replace(run_with(P), collected=5), ExitCode.INTERRUPTED, "INCOMPLETE: 1 of 5 checks judged"),
         (run_with(P, state=RunState.RUNNING), ExitCode.INTERRUPTED, "STILL RUNNING, or killed"),
         (run_with(P, state=RunState.CRASHED), ExitCode.INTERNAL_ERROR, "CRASHED"),
         (run_with(F, state=RunState.CRASHED, exit_code=1), ExitCode.CHECK_FAILED, "1 failed"),

@@ -187,7 +187,7 @@ def test_a_broken_extension_is_caught(tmp_path):
     (package / "__init__.py").write_text(
         "raise OSError('torch_scatter/_C.so: undefined symbol: _ZN5torch3jit17parseSchemaOrName')\n"
     )
-    code, run = run_suite(tmp_path, "environment", "-k", "test_pyg or torch_scatter")
+    code, run = run_suite(tmp_path, "environment", "-k", "child and (test_pyg or torch_scatter)")
 
     assert code == ExitCode.CHECK_FAILED
     assert outcomes(run) == {"child/pyg": "failed", "child/extension[torch_scatter]": "failed"}
@@ -264,3 +264,23 @@ def test_what_is_required_is_judged_whatever_suites_are_chosen(tmp_path):
         "required/required[package:not-there]": "failed",
         "training/paper[cpu]": "not_applicable",
     }
+
+
+def test_a_requirement_is_out_of_reach_of_keywords(tmp_path):
+    """`-k csr --require cuda` judges the requirement all the same."""
+    code, run = run_suite(tmp_path, "environment", "--gnnbench-require=cuda", "-k", "version")
+
+    assert code == ExitCode.CONTRACT_UNMET
+    assert outcomes(run) == {"required/required[cuda]": "failed", "python/version": "passed"}
+
+
+def test_an_empty_folder_is_no_data_set(tmp_path):
+    """`--require dataset:Cora` asks for the files, not for a folder of that name."""
+    (tmp_path / "data" / "Cora").mkdir(parents=True)
+    code, run = run_suite(
+        tmp_path, "environment", "--gnnbench-require=dataset:Cora", f"--gnnbench-data={tmp_path / 'data'}",
+        "-k", "version",
+    )  # fmt: skip
+
+    assert code == ExitCode.CONTRACT_UNMET
+    assert "raw files are missing" in run.results[0].finding.summary

@@ -16,7 +16,7 @@ from gnnbench.checks.declaration import CheckSpec, id_of_nodeid
 from gnnbench.checks.judgement import shorten
 from gnnbench.checks.options import Options
 from gnnbench.checks.recorder import Recorder
-from gnnbench.checks.suites import SUITES
+from gnnbench.checks.suites import REQUIRED, SUITES
 from gnnbench.record import (
     Environment,
     Finding,
@@ -55,6 +55,7 @@ class Controller:
         self.deselected: Counter[str] = Counter()
         self._describe = describe
         self._opened = False
+        self._workers_told = False
         self.recorder: Recorder | None = None
         if options.folder is not None and not config.getoption("collectonly", default=False):
             self.recorder = Recorder(options.run_id, options.folder, self._invocation(), version)
@@ -161,6 +162,7 @@ class Controller:
     def pytest_testnodedown(self, node: Any) -> None:
         """A worker leaves: take over which of its items were checks, and what it left out."""
         output = getattr(node, "workeroutput", {}).get(PROPERTY)
+        self._workers_told = self._workers_told or output is not None
         if output and output["selected"]:
             recorder = self.open()
             if recorder is not None:
@@ -178,8 +180,12 @@ class Controller:
         The innermost wrapper: after everybody's clean-up, and before the terminal's summary is written.
         """
         yield
+        if self.config.getoption("tx", None) and not self._workers_told and int(session.exitstatus) == 5:
+            # No worker lived to say what there is: the selection is not to blame.
+            session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
         if self.recorder is None or not self._opened:
             return
+        self._require_judges(self.recorder)
         # Other plugins' sessionfinish may have changed it: take what stands now.
         code = int(session.exitstatus)
         if code == pytest.ExitCode.USAGE_ERROR and not self.recorder.snapshot().results:
@@ -189,6 +195,26 @@ class Controller:
         state, ended_by = _how_it_ended(session, code)
         self.finished = self.recorder.close(state, code, ended_by)
         session.exitstatus = code if self.finished[0].exit_code is None else self.finished[0].exit_code
+
+    def _require_judges(self, recorder: Recorder) -> None:
+        """A requirement that no check has judged does not hold; it is not known to."""
+        seen = {result.id for result in recorder.snapshot().results}
+        for requirement in sorted(self.options.requirements):
+            check_id = f"{REQUIRED}/required[{requirement}]"
+            if check_id not in seen:
+                recorder.add(
+                    Result(
+                        id=check_id,
+                        suite=check_id.partition("/")[0],
+                        tier="smoke",
+                        outcome=Outcome.INCONCLUSIVE,
+                        title="What was required is there.",
+                        finding=Finding(
+                            summary=f"{requirement} was required, and the check that judges it was not run",
+                            fix="add suites/environment/test_required.py to what pytest is to run",
+                        ),
+                    )
+                )
 
     @pytest.hookimpl(trylast=True)
     def pytest_unconfigure(self) -> None:

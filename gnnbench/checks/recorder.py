@@ -61,6 +61,7 @@ class Recorder:
         self._selected: dict[str, None] = {}
         self._deselected: dict[str, int] = {}
         self._warnings: dict[str, None] = {}
+        self._running: dict[str, None] = {}
         self._next_write = 0.0
         self._events = Events.from_environment()
 
@@ -100,10 +101,12 @@ class Recorder:
 
     def start(self, check_id: str) -> None:
         """A check begins."""
+        self._running[check_id] = None
         self._events.send(event="start", id=check_id)
 
     def add(self, result: Result) -> None:
         """A check has ended. Two results for one id keep the worse: nothing is retried until it passes."""
+        self._running.pop(result.id, None)
         known = self._results.get(result.id)
         if known is None or (known.outcome is not Outcome.FAILED and result.outcome is Outcome.FAILED):
             self._results[result.id] = result
@@ -129,10 +132,16 @@ class Recorder:
         `exit_code` is pytest's. It stands unless it says no more than "passed" or "failed", where the
         verdict on the results says more.
         """
+        if state is RunState.COMPLETE and self.snapshot().unfinished:
+            state, ended_by = RunState.INTERRUPTED, "whoever ended the session, before its last check"
+        if state is RunState.INTERRUPTED and self._running:
+            ended_by = f"{ended_by} in {next(iter(self._running))}"
         run = dataclasses.replace(self.snapshot(), state=state, finished_at=now(), ended_by=ended_by)
         if exit_code in (0, 1) and state is RunState.COMPLETE and run.results:
             judged = int(verdict(run).exit_code)
             exit_code = judged if judged or not exit_code else exit_code
+        elif exit_code == 0 and run.results:
+            exit_code = int(verdict(run).exit_code)
         self._run = run = dataclasses.replace(run, exit_code=exit_code)
         save(run, self.path)
         self._events.send(event="finish", exit_code=exit_code)
@@ -164,6 +173,7 @@ class Events:
 
     def __init__(self, descriptor: int | None) -> None:
         self._descriptor = descriptor
+        self._owner = os.getpid()
         #: Whether anybody was there to listen when the run began.
         self.listened = descriptor is not None
 
@@ -175,8 +185,8 @@ class Events:
 
     def send(self, **event: Any) -> None:
         """Write one event; stop listening to a reader that has gone away."""
-        if self._descriptor is None:
-            return
+        if self._descriptor is None or os.getpid() != self._owner:
+            return  # a forked child has the pipe too, and nothing to say on it
         line = (json.dumps(event) + "\n").encode()
         try:
             while line:

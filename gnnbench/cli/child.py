@@ -47,7 +47,8 @@ class PytestChild:
             self._process = subprocess.Popen(
                 self._command,
                 env={
-                    **os.environ,
+                    # As with ini files, the caller's habits have no say: what is meant for pytest stands after --.
+                    **{name: value for name, value in os.environ.items() if name != "PYTEST_ADDOPTS"},
                     Events.VARIABLE: str(writing),
                     ARGV_VARIABLE: json.dumps(["gnnbench", *sys.argv[1:]]),
                 },
@@ -86,10 +87,17 @@ class PytestChild:
                 events = [json.loads(line) for line in lines]
                 for event in events:
                     handle(event)
+                if not events:
+                    handle({"event": "tick"})
                 # A grandchild may hold the pipe open, so its end is no sign; an ended child is.
                 if ((ended or ready) and not chunk) or any(event["event"] == "finish" for event in events):
                     return
                 self._enforce_grace()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the user asked it to stop."""
+        return self._stop_asked > 0
 
     def wait(self) -> int:
         """Its exit status, when it has gone; negative: a signal."""

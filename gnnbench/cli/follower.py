@@ -25,7 +25,8 @@ class Follower:
         self.running: dict[str, None] = {}
         #: Whether the child has said that its document is finished.
         self.done = False
-        self._progress = None if bare else Progress(sys.stderr, color=wants_color(sys.stderr))
+        stderr = sys.stderr
+        self._progress = None if bare or stderr is None else Progress(stderr, color=wants_color(stderr))
 
     def take(self, event: dict[str, Any]) -> None:
         kind = event["event"]
@@ -39,47 +40,81 @@ class Follower:
             self.running.pop(event["result"]["id"], None)
         if self._progress is None:
             return
+        try:
+            self._show(self._progress, event)
+        except OSError:
+            self._progress = None  # nobody sees it any more; the run goes on
+
+    def _show(self, progress: Progress, event: dict[str, Any]) -> None:
+        kind = event["event"]
         if kind == "collected":
-            self._progress.selected(event["ids"])
+            progress.selected(event["ids"])
         elif kind == "start":
-            self._progress.started(event["id"])
+            progress.started(event["id"])
         elif kind == "result":
-            self._progress.finished(event["result"])
+            progress.finished(event["result"])
+        elif kind == "tick":
+            progress.tick()
+        elif kind == "finish":
+            progress.close()
 
-    def close(self) -> None:
-        if self._progress is not None:
-            self._progress.close()
 
+def finish(
+    folder: Path, follower: Follower, status: int, log: Path | None, *, bare: bool, stopped: bool
+) -> Run | None:
+    """The finished document; None where there never was a run: a usage error, or a question to pytest alone.
 
-def finish(folder: Path, follower: Follower, status: int, log: Path | None) -> Run | None:
-    """The finished document; None where pytest never got to run (usage errors, `--collect-only`)."""
-    if status in (ExitCode.USAGE_ERROR, ExitCode.GOOD) and not follower.results:
-        return None
+    Args:
+        folder: of the run.
+        follower: what was heard.
+        status: the child's exit status.
+        log: what the child printed; None where it had the terminal.
+        bare: whether pytest was asked something that is no run, such as `--collect-only`. Only then may a child
+            leave with status 0 without having said that it is done.
+        stopped: whether the user asked the child to stop.
+    """
     path = folder / "run.json"
+    heard_nothing = not follower.results and not follower.running
+    if heard_nothing and (bare or (status == ExitCode.USAGE_ERROR and not stopped)):
+        return None
     document = load(path)
     if document.state is not RunState.RUNNING:
         return document if status >= 0 else _warned(document, path, status)
     known = {result.id for result in document.results}
     heard = tuple(decode(Result, data) for data in follower.results if data["id"] not in known)
     why = _signal_name(status) if status < 0 else f"exit status {status}"
-    lost = tuple(
-        lost_check(check, document.invocation.tier, tail(log), "", why) for check in follower.running
+    if stopped:
+        why = "Ctrl-C or SIGTERM"
+    lost = (
+        ()
+        if stopped
+        else tuple(
+            lost_check(check, document.invocation.tier, tail(log), "", why) for check in follower.running
+        )
     )
     results = (*document.results, *heard, *lost)
     ended = {result.id for result in results}
-    nothing = status == ExitCode.NO_CHECKS
+    nothing = status == ExitCode.NO_CHECKS and not stopped
+    state = RunState.COMPLETE if nothing else RunState.INTERRUPTED if stopped else RunState.CRASHED
+    # Outside any check only pytest's own output knows what happened.
+    last_words = tuple(f"last line of pytest.log: {line}" for line in tail(log).splitlines()[-1:])
     document = replace(
         document,
-        state=RunState.COMPLETE if nothing else RunState.CRASHED,
+        state=state,
+        warnings=(*document.warnings, *(last_words if state is RunState.CRASHED and not lost else ())),
         finished_at=now(),
         results=results,
         collected=max(len(follower.selected), len(results)),
         unfinished=tuple(check for check in follower.selected if check not in ended),
-        ended_by="" if nothing else f"{why}{' in ' + lost[0].id if lost else ' outside any check'}",
-        exit_code=_exit_code(status, bool(lost)),
+        ended_by="" if nothing else why + _where(follower),
+        exit_code=ExitCode.INTERRUPTED if stopped else _exit_code(status, bool(lost)),
     )
     save(document, path)
     return document
+
+
+def _where(follower: Follower) -> str:
+    return f" in {next(iter(follower.running))}" if follower.running else " outside any check"
 
 
 def _warned(document: Run, path: Path, status: int) -> Run:

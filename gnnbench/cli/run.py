@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import click
@@ -119,7 +120,7 @@ def run(
     Everything after `--` goes to pytest.
     """
     suites, devices, require = _words(suites), _words(devices), _words(require)
-    _validate(suites, require, data)
+    _validate(suites, require, data, json_to)
     run_id = new_run_id()
     folder = output.resolve() / run_id
     invocation = Invocation(
@@ -154,14 +155,13 @@ def run(
     follower = Follower(bare=bare)
     with PytestChild(command, log) as child:
         child.watch(follower.take)
-        follower.close()
         if warm is not None:
             warm.join()
         if follower.done:
             # torch takes a second or two to leave; the reports are drawn meanwhile.
             _write_reports(load(folder / "run.json"), folder, charts=charts)
         status = child.wait()
-    finished = finish(folder, follower, status, log)
+    finished = finish(folder, follower, status, log, bare=bare, stopped=child.stopped)
     if finished is None:
         _explain_usage_error(log)
         _discard(folder)
@@ -189,7 +189,8 @@ def _pytest_command(places: Sequence[Path], options: Sequence[str]) -> list[str]
         *map(str, places),
         # The configuration of the folder that the command is called from has no say.
         *(f"--rootdir={folder}", f"--confcutdir={folder}", "-c", str(PYTEST_INI), "-p", "no:cacheprovider"),
-        *("-p", "gnnbench.plugin", "--continue-on-collection-errors", "--tb=short"),
+        # By name, so that PYTEST_DISABLE_PLUGIN_AUTOLOAD does not take them away.
+        *("-p", "gnnbench.plugin", "-p", "benchmark", "--continue-on-collection-errors", "--tb=short"),
         *options,
     ]
 
@@ -198,7 +199,11 @@ def _words(values: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(word for value in values for word in value.replace(",", " ").split()))
 
 
-def _validate(suites: Sequence[str], require: Sequence[str], data: Path | None) -> None:
+def _validate(suites: Sequence[str], require: Sequence[str], data: Path | None, json_to: str | None) -> None:
+    if json_to not in (None, "-") and not os.access(Path(str(json_to)).parent, os.W_OK):
+        raise click.BadParameter(
+            f"expected a file in a folder that can be written to, found {json_to}", param_hint="--json"
+        )
     known = suite_names()
     for name in suites:
         if name not in known:
@@ -262,17 +267,35 @@ def _write_reports(document: Run, folder: Path, *, charts: bool) -> None:
 
 
 def _publish(document: Run, folder: Path, json_to: str | None) -> None:
+    """Say the verdict, then hand it on. A sink that is full, closed or not there takes nothing from the others."""
     from gnnbench.report import annotation_lines, append_step_summary, terminal_verdict
 
-    if json_to == "-":
-        click.echo(dumps(document), nl=False)
-    elif json_to:
-        save(document, json_to)
-    if os.environ.get("GITHUB_STEP_SUMMARY"):
-        append_step_summary(document, Path(os.environ["GITHUB_STEP_SUMMARY"]))
-    if os.environ.get("GITHUB_ACTIONS") == "true":
-        for line in annotation_lines(document):
-            click.echo(line, err=True)
     to_stderr = json_to == "-"
     color = wants_color(sys.stderr if to_stderr else sys.stdout)
-    click.echo(terminal_verdict(document, folder, color=color), err=to_stderr, color=color)
+    summary = os.environ.get("GITHUB_STEP_SUMMARY")
+    with _sink("the terminal"):
+        click.echo(terminal_verdict(document, folder, color=color), err=to_stderr, color=color)
+    with _sink(f"--json {json_to}"):
+        if json_to == "-":
+            click.echo(dumps(document), nl=False)
+        elif json_to:
+            save(document, json_to)
+    with _sink(f"GITHUB_STEP_SUMMARY {summary}"):
+        if summary:
+            append_step_summary(document, Path(summary))
+    with _sink("GitHub's annotations"):
+        if os.environ.get("GITHUB_ACTIONS") == "true":
+            for line in annotation_lines(document):
+                click.echo(line, err=True)
+
+
+@contextmanager
+def _sink(name: str) -> Iterator[None]:
+    """A failure to write here is a line on stderr: the exit code says what the run found, and nothing else."""
+    try:
+        yield
+    except BrokenPipeError:
+        pass  # whoever read it has seen enough
+    except OSError as error:
+        with suppress(OSError):
+            click.echo(f"gnnbench: {name}: {error.strerror or error}", err=True)

@@ -33,7 +33,7 @@ def verdict(run: Run) -> Verdict:
     unclear = run.with_outcome(Outcome.INCONCLUSIVE)
     findings = (*unmet, *plain, *unclear)
     judged = sum(result.judged for result in run.results)
-    if run.state is not RunState.COMPLETE:
+    if run.state is not RunState.COMPLETE or run.unfinished or run.collected > len(run.results):
         return _ended_early(run, findings, judged)
     if unmet:
         lacking = ", ".join(dict.fromkeys(r.finding.needs for r in unmet if r.finding and r.finding.needs))
@@ -64,6 +64,7 @@ def _ended_early(run: Run, findings: tuple[Result, ...], judged: int) -> Verdict
         RunState.RUNNING: "STILL RUNNING, or killed",
         RunState.INTERRUPTED: "INTERRUPTED",
         RunState.CRASHED: "CRASHED",
+        RunState.COMPLETE: "INCOMPLETE",
     }[run.state]
     fallback = ExitCode.INTERNAL_ERROR if run.state is RunState.CRASHED else ExitCode.INTERRUPTED
     why = f" by {run.ended_by}" if run.ended_by else ""

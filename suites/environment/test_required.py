@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from gnnbench.checks import Evidence, check, not_applicable
+from gnnbench.checks import Evidence, check, fail, not_applicable
 from gnnbench.environment import gpu_absence, packages
+from gnnbench.graphs import PLANETOID_NAMES, DatasetAbsent, DatasetCorrupt
+from gnnbench.graphs.planetoid_files import verify_raw_files
 from gnnbench.plugin import options_key
 
 
@@ -35,12 +37,22 @@ def test_required(requirement: str, data_root: Path | None, evidence: Evidence) 
             not_applicable(f"{name} is not installed", needs=requirement, fix=f"pip install {name}")
     else:
         evidence.fact("folder", None if data_root is None else str(data_root))
-        if data_root is None or not (data_root / name).is_dir():
-            not_applicable(
-                f"there is no data set {name} in {data_root or 'any folder that was named'}",
-                needs=requirement,
-                fix="name the folder that holds it with --data DIR or GNNBENCH_DATA",
-            )
+        _judge_data_set(name, data_root, requirement)
+
+
+def _judge_data_set(name: str, root: Path | None, requirement: str) -> None:
+    if name not in PLANETOID_NAMES:
+        not_applicable(
+            f"{name} is no data set that gnnbench reads",
+            needs=requirement,
+            fix=f"require one of {', '.join(PLANETOID_NAMES)}",
+        )
+    try:
+        verify_raw_files(name, root)
+    except DatasetAbsent as error:
+        not_applicable(error.summary, needs=requirement, fix=error.fix)
+    except DatasetCorrupt as error:
+        fail(f"{name} can't be read", expected="the files as published", found=str(error))
 
 
 def _judge_gpus(wanted: int, requirement: str, evidence: Evidence) -> None:
