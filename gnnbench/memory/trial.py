@@ -13,6 +13,7 @@ from gnnbench.memory.outcome import TrialEnd, TrialOutcome, end_of_error
 from gnnbench.memory.request import TrialRequest
 from gnnbench.memory.step import Training, make_graph
 from gnnbench.memory.workload import Workload
+from gnnbench.reference import UnsupportedByBackend
 
 #: Nodes of the step that is run before anything is counted, so that libraries, kernels and handles are there.
 _WARM_NODES = 64
@@ -92,9 +93,8 @@ def _attempt(
         peak = gauge.peak()
         value = training.require_trained(before, loss)
     except Exception as error:
-        return TrialOutcome(
-            end=end_of_error(error), phase=phase, detail=first_line(error), live_bytes=tuple(live)
-        )
+        detail = error.reason if isinstance(error, UnsupportedByBackend) else first_line(error)
+        return TrialOutcome(end=end_of_error(error), phase=phase, detail=detail, live_bytes=tuple(live))
     return TrialOutcome(end=TrialEnd.SURVIVED, peak_bytes=peak, live_bytes=tuple(live), loss=value)
 
 

@@ -76,7 +76,7 @@ def require_pyg(module: str) -> Any:
     """A module of PyTorch Geometric; raises `UnsupportedByBackend` where it is not installed.
 
     Only its absence is unsupported. Where an installed PyG won't import, the image is at fault and the
-    error error passes.
+    error passes.
     """
     try:
         with warnings.catch_warnings():

@@ -1,2 +1,2 @@
-"""How fast: edges a second through the GCN layer and its training step, with clocks that "
-"wait for the device."""
+"""How fast: edges a second through the GCN layer and its training step, with clocks that
+wait for the device."""

@@ -159,8 +159,7 @@ def _inputs(graph: Graph, device: torch.device, seed: int = 0) -> tuple[Tensor, 
 
 
 def _require_placement(used: Backend, work: Callable[[], object], device: torch.device) -> None:
-    """Fail where operators touch another device; compiled code runs beneath the "
-    "dispatcher and is not seen."""
+    """Fail where operators touch another device; compiled code runs beneath the dispatcher and is not seen."""
     if device.type == "cpu" or getattr(used, "tier", None):
         return  # from a CPU there is nowhere to stray to, and looking imports torch's compiler (2 s)
     seen = observe_placement(work, device)
