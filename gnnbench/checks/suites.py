@@ -28,3 +28,15 @@ def suite_names() -> tuple[str, ...]:
     """The suites that stand here, in the order they run."""
     folder = suites_folder()
     return tuple(name for name in SUITES if (folder / name / "__init__.py").is_file())
+
+
+def pytest_options() -> list[str]:
+    """What any pytest that runs the suites is told, so that the folder it is called from has no say."""
+    folder = suites_folder()
+    return [
+        *(f"--rootdir={folder}", f"--confcutdir={folder}", "-c", str(PYTEST_INI), "-p", "no:cacheprovider"),
+        # By name, so that PYTEST_DISABLE_PLUGIN_AUTOLOAD does not take them away.
+        *("-p", "gnnbench.plugin", "-p", "benchmark", "--continue-on-collection-errors", "--tb=short"),
+        # It imports all of hypothesis to say nothing, at the end of each session: two seconds.
+        *("-p", "no:hypothesispytest"),
+    ]

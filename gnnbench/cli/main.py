@@ -14,6 +14,7 @@ from gnnbench.record import DocumentError, ExitCode
 _COMMANDS = {
     "run": "gnnbench.cli.run",
     "report": "gnnbench.cli.report",
+    "prove": "gnnbench.cli.prove",
 }
 
 _EPILOG = """\b

@@ -15,7 +15,7 @@ from gnnbench import __version__
 from gnnbench.checks.declaration import TIERS
 from gnnbench.checks.recorder import new_run_id, now
 from gnnbench.checks.requirement import parse_requirement
-from gnnbench.checks.suites import PYTEST_INI, REQUIRED, suite_names, suites_folder
+from gnnbench.checks.suites import REQUIRED, pytest_options, suite_names, suites_folder
 from gnnbench.cli.child import PytestChild
 from gnnbench.cli.color import wants_color
 from gnnbench.cli.follower import Follower, finish, tail
@@ -183,16 +183,7 @@ def _places(suites: Sequence[str], require: Sequence[str]) -> list[Path]:
 
 
 def _pytest_command(places: Sequence[Path], options: Sequence[str]) -> list[str]:
-    folder = suites_folder()
-    return [
-        *(sys.executable, "-c", _PYTEST),
-        *map(str, places),
-        # The configuration of the folder that the command is called from has no say.
-        *(f"--rootdir={folder}", f"--confcutdir={folder}", "-c", str(PYTEST_INI), "-p", "no:cacheprovider"),
-        # By name, so that PYTEST_DISABLE_PLUGIN_AUTOLOAD does not take them away.
-        *("-p", "gnnbench.plugin", "-p", "benchmark", "--continue-on-collection-errors", "--tb=short"),
-        *options,
-    ]
+    return [sys.executable, "-c", _PYTEST, *map(str, places), *pytest_options(), *options]
 
 
 def _words(values: Sequence[str]) -> list[str]:

@@ -13,7 +13,23 @@ from .cases import bind, bounded_case, each, judge
 
 
 @check(
-    catches=("F01", "F06", "F07", "F08", "F14", "F16", "F17", "F18", "F19", "F20", "F22", "F23", "F46"),
+    catches=(
+        "F01",
+        "F05",
+        "F06",
+        "F07",
+        "F08",
+        "F14",
+        "F15",
+        "F16",
+        "F17",
+        "F18",
+        "F19",
+        "F20",
+        "F22",
+        "F23",
+        "F46",
+    ),
     fix="No order of summation in float32 gives this. If the exact checks pass, see whether TF32 or autocast "
     "is on; else run this check alone, and the same graph on the backend 'dense'.",
 )

@@ -18,7 +18,7 @@ FIX = (
 )
 
 
-@check(catches=("F01", "F06", "F07", "F14", "F17", "F18", "F19", "F20", "F22", "F41"), fix=FIX)
+@check(catches=("F01", "F05", "F06", "F07", "F14", "F15", "F17", "F18", "F19", "F20", "F22", "F41"), fix=FIX)
 @each(exact_probe_graphs())
 def test_forward(backend: Backend, probe: ProbeGraph, device: torch.device, evidence: Evidence) -> None:
     """Every entry of the forward pass, as inference runs it, equals the float64 oracle bit for bit."""
@@ -30,7 +30,7 @@ def test_forward(backend: Backend, probe: ProbeGraph, device: torch.device, evid
     judge(evidence, backend, case.compare(LayerResult(forward=out), device, ["forward"]))
 
 
-@check(catches=("F06", "F08", "F17", "F19", "F20", "F22", "F23"), fix=FIX)
+@check(catches=("F01", "F07", "F08", "F14", "F15", "F17", "F18", "F19", "F20", "F22", "F23"), fix=FIX)
 @each(exact_probe_graphs())
 def test_gradients(backend: Backend, probe: ProbeGraph, device: torch.device, evidence: Evidence) -> None:
     """Every entry of dX, dW and db equals the float64 oracle bit for bit."""

@@ -42,7 +42,7 @@ def tripwire_case(operand: Literal["x", "upstream"]) -> Case:
     return make_case(tripwire_graph(), tripwire_inputs(TRIPWIRES[0], operand), exact=True)
 
 
-@check(catches=("F09", "F46"), fix=FIX)
+@check(catches=("F08", "F46"), fix=FIX)
 def test_declared(backend: Backend, device: torch.device, evidence: Evidence) -> None:
     """The relative error of forward, dX and dW is that of float32."""
     case = gaussian_case()

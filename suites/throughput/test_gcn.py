@@ -40,7 +40,7 @@ _WIDTH = 64
 _FIX = "run the equivalence suite for this backend; a time without its work is worth nothing"
 
 
-@check(catches=("F53",), fix=_FIX)
+@check(catches=("F24", "F53"), fix=_FIX)
 @pytest.mark.parametrize("name", _BACKENDS)
 def test_layer_forward(
     name: str, device: torch.device, evidence: Evidence, run_tier: Tier, timed: Timed
@@ -66,7 +66,7 @@ def test_layer_forward(
         require_rows("result for other inputs", layer(*fresh), graph, fresh, evidence)
 
 
-@check(catches=("F53",), fix=_FIX)
+@check(catches=("F24", "F53"), fix=_FIX)
 @pytest.mark.parametrize("name", _BACKENDS)
 def test_training_step(
     name: str, device: torch.device, evidence: Evidence, run_tier: Tier, timed: Timed

@@ -1,0 +1,121 @@
+"""The catalogue: every fault is owed by checks that exist and say that they catch it."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gnnbench.checks.suites import suites_folder
+from gnnbench.faults import Fault, catalogue
+
+REPORT_SPECS = """
+import json
+from gnnbench.checks import CheckSpec
+
+def pytest_collection_finish(session):
+    specs = {}
+    for item in session.items:
+        spec = CheckSpec.of(item)
+        if spec is not None:
+            specs.setdefault(spec.id.partition("[")[0], []).extend(spec.catches)
+    with open("specs.json", "w") as file:
+        json.dump(specs, file)
+"""
+
+
+@pytest.fixture(scope="module")
+def catches(tmp_path_factory):
+    """Check id without parameters → the faults that it says it catches."""
+    folder = tmp_path_factory.mktemp("collected")
+    (folder / "report_specs.py").write_text(REPORT_SPECS)
+    subprocess.run(
+        [sys.executable, "-m", "pytest", str(suites_folder()), "--collect-only", "-q", "-p", "report_specs",
+         "--gnnbench-tier=soak", "--gnnbench-device=cpu", "--gnnbench-output=none", "-p", "no:cacheprovider"],
+        cwd=folder,
+        env={**__import__("os").environ, "PYTHONPATH": str(folder)},
+        check=True,
+        capture_output=True,
+    )  # fmt: skip
+    return json.loads((folder / "specs.json").read_text())
+
+
+@pytest.mark.parametrize("fault", catalogue().values(), ids=catalogue())
+def test_checks_that_owe_a_fault_say_so(fault, catches):
+    """What a fault is caught by exists, and declares it."""
+    number = fault.id[:3]
+
+    for check in fault.caught_by:
+        assert number in catches.get(check, ()), f"{check} does not declare {number}"
+
+
+def test_every_row_of_its_areas_has_a_fault():
+    """The reports that the catalogue was made from, as far as they are about graphs' numbers and data."""
+    planted = {fault.id[:3] for fault in catalogue().values()}
+
+    assert planted >= {
+        *("F01", "F02", "F05", "F06", "F07", "F08", "F09", "F14", "F15", "F16", "F17", "F18", "F19"),
+        *("F20", "F21", "F22", "F23", "F24", "F34", "F41", "F46"),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", catalogue().values(), ids=catalogue())
+def test_a_fault_says_what_people_saw_and_where(fault):
+    """Sources are issues or papers; a file is called after its fault."""
+    assert all(re.fullmatch(r"[\w.-]+/[\w.-]+#\d+|arXiv:\d+\.\d+", source) for source in fault.sources)
+    assert fault.title
+    assert fault.symptom
+    assert list(
+        Path(__import__("gnnbench.faults").__path__[0]).glob(f"faults/catalogue/{fault.id.lower()}_*.py")
+    )
+
+
+def test_the_catalogue_needs_no_torch():
+    """Listing what there is must be quick, and possible where torch is not."""
+    ended = subprocess.run(
+        [sys.executable, "-c",
+         "import sys; from gnnbench.faults import catalogue; assert catalogue(); assert 'torch' not in sys.modules"],
+        check=False,
+    )  # fmt: skip
+
+    assert ended.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"id": "17"}, "expected F and two digits"),
+        ({"caught_by": ()}, "at least one check"),
+        ({"caught_by": ("exact/forward",)}, "suite/file/check"),
+    ],
+)
+def test_a_fault_that_nobody_could_prove_is_refused(changes, words):
+    """Bad entries are told when they are made."""
+    entry = {
+        "id": "F99",
+        "title": "t",
+        "symptom": "s",
+        "sources": ("a/b#1",),
+        "areas": ("EQ",),
+        "caught_by": ("equivalence/exact/forward",),
+        "plant": print,
+    }
+
+    Fault(**entry)
+    with pytest.raises(ValueError, match=words):
+        Fault(**{**entry, **changes})
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [("", "expected a Fault called FAULT"), (None, "F17 a second time")],
+)
+def test_bad_files_are_named(tmp_path, content, words):
+    """A file without a fault, or with an id that is taken, is told by its name."""
+    (own,) = Path(__import__("gnnbench.faults").__path__[0]).glob("faults/catalogue/f17_*.py")
+    (tmp_path / "f99_bad.py").write_text(own.read_text() if content is None else content)
+
+    with pytest.raises(ValueError, match=rf"f99_bad\.py: .*{words}"):
+        catalogue([tmp_path])
