@@ -110,8 +110,9 @@ def _arguments(fault: Fault, folder: str) -> list[str]:
         *(str(suites_folder() / name) for name in fault.suites),
         *pytest_options(),
         *("--gnnbench-output", folder, "--gnnbench-run-id", "run", "--gnnbench-device", "cpu"),
-        # It searches all objects of torch and PyG for cycles when a session ends.
-        *("-p", "no:unraisableexception"),
+        # One searches all objects of torch and PyG for cycles when a session ends; the other costs each check a
+        # millisecond, to catch what libraries log.
+        *("-p", "no:unraisableexception", "-p", "no:logging"),
         *("--gnnbench-tier", fault.tier, "-k", fault.keyword, "--benchmark-max-time=0.01"),
     ]
 
