@@ -17,6 +17,7 @@ from gnnbench.cli.color import wants_color
 from gnnbench.faults import Area, Fault, Proof, catalogue
 from gnnbench.faults import prove as plant_all
 from gnnbench.record import (
+    Environment,
     ExitCode,
     Finding,
     Invocation,
@@ -27,9 +28,7 @@ from gnnbench.record import (
     dumps,
     save,
 )
-
-#: Suite under which proofs stand in a document.
-SUITE = "faults"
+from gnnbench.report.proofs import SUITE
 
 _TITLE = 58
 
@@ -108,11 +107,13 @@ def prove(
     begin, started = time.monotonic(), now()
     folder = _make_folder(output.resolve() / new_run_id())
     to_stderr = json_to == "-"
-    proofs = []
-    for proof in plant_all(chosen, folders=folders, jobs=jobs, timeout=timeout):
+    proofs: list[Proof] = []
+    machines: list[Environment] = []
+    for proof in plant_all(chosen, folders=folders, jobs=jobs, timeout=timeout, on_machine=machines.append):
         proofs.append(proof)
         click.echo(_line(proof, color=wants_color(sys.stderr if to_stderr else sys.stdout)), err=to_stderr)
-    document = _document(folder.name, started, time.monotonic() - begin, proofs)
+    machine = machines[0] if machines else Environment()
+    document = _document(folder.name, started, time.monotonic() - begin, machine, proofs)
     save(document, folder / "run.json")
     _write_reports(document, folder)
     click.echo(_score(proofs, time.monotonic() - begin), err=to_stderr)
@@ -174,7 +175,9 @@ def _score(proofs: Sequence[Proof], seconds: float) -> str:
     )
 
 
-def _document(run_id: str, started: str, seconds: float, proofs: Sequence[Proof]) -> Run:
+def _document(
+    run_id: str, started: str, seconds: float, machine: Environment, proofs: Sequence[Proof]
+) -> Run:
     results = tuple(_result(proof) for proof in sorted(proofs, key=lambda proof: proof.fault.id))
     return Run(
         id=run_id,
@@ -186,6 +189,7 @@ def _document(run_id: str, started: str, seconds: float, proofs: Sequence[Proof]
         invocation=Invocation(
             argv=("gnnbench", *sys.argv[1:]), tier="smoke", suites=(SUITE,), devices=("cpu",)
         ),
+        environment=machine,
         results=results,
         collected=len(results),
         exit_code=ExitCode.GOOD if all(proof.proved for proof in proofs) else ExitCode.CHECK_FAILED,
@@ -210,13 +214,14 @@ def _result(proof: Proof) -> Result:
         suite=SUITE,
         tier=fault.tier,
         outcome=Outcome.PASSED if proof.proved else Outcome.FAILED,
-        title=f"{fault.title} ({', '.join(fault.sources)})",
+        title=fault.title,
         device="cpu",
         duration_s=proof.seconds,
         finding=finding,
         catches=(fault.id,),
         facts={
             "symptom": fault.symptom,
+            "sources": list(fault.sources),
             "caught_by": list(proof.caught),
             "said": first.finding.summary if first is not None and first.finding is not None else "",
             "likely_cause": first.finding.cause if first is not None and first.finding is not None else "",

@@ -2,7 +2,7 @@
 
 Standard input: one order a line, as JSON: `fault` (an id), `broken` (or its clean twin), `folder` (for the
 run's reports), `timeout` in seconds. Its arguments: how many run at a time, then folders with more faults. Standard
-output: one line an order, as it ends: `fault`, `broken`, `status` (of the process; negative: a signal), `seconds`.
+output: a line with `environment`, then one line an order, as it ends: `fault`, `broken`, `status` (of the process; negative: a signal), `seconds`.
 
 Forking is safe here: nothing has started a thread or touched a GPU, for what is imported is not used.
 """
@@ -18,12 +18,14 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import IO, Any, NoReturn
 
 from gnnbench.checks.recorder import Events
 from gnnbench.checks.suites import pytest_options, suites_folder
+from gnnbench.environment import collect
 from gnnbench.faults.catalogue import catalogue
 from gnnbench.faults.fault import Fault
+from gnnbench.record.codec import encode
 
 _POLL_S = 0.01
 
@@ -40,6 +42,7 @@ def main() -> None:
     os.dup2(2, 1)  # what libraries print is no answer
     waiting = deque(json.loads(line) for line in sys.stdin)
     _import_what_is_heavy()
+    _tell_environment(answers)
     running: dict[int, _Running] = {}
     while waiting or running:
         while waiting and len(running) < int(sys.argv[1]):
@@ -59,6 +62,18 @@ def main() -> None:
                 )
                 + "\n"
             )
+
+
+def _tell_environment(answers: IO[str]) -> None:
+    """From a fork, for reading facts may touch a GPU."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            answers.write(json.dumps({"environment": encode(collect())}) + "\n")
+            answers.flush()
+        finally:
+            os._exit(0)
+    os.waitpid(pid, 0)
 
 
 def _import_what_is_heavy() -> None:

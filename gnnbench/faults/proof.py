@@ -6,13 +6,14 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 from gnnbench.faults.fault import Fault
-from gnnbench.record import DocumentError, ExitCode, Outcome, Result, Run, load
+from gnnbench.record import DocumentError, Environment, ExitCode, Outcome, Result, Run, load
+from gnnbench.record.codec import decode
 
 #: What the nursery says of one process: `fault`, `broken`, `status`, `seconds`.
 Answer = dict[str, Any]
@@ -56,7 +57,12 @@ class Proof:
 
 
 def prove(
-    faults: Iterable[Fault], *, folders: Sequence[Path] = (), jobs: int = 2, timeout: float = 300.0
+    faults: Iterable[Fault],
+    *,
+    folders: Sequence[Path] = (),
+    jobs: int = 2,
+    timeout: float = 300.0,
+    on_machine: Callable[[Environment], None] | None = None,
 ) -> Iterator[Proof]:
     """Plant each fault and its twin in processes of their own; yields each proof as soon as it is complete.
 
@@ -65,6 +71,7 @@ def prove(
         folders: where those of them stand that are not ours, as for `catalogue`.
         jobs: how many processes run at a time.
         timeout: seconds for one of them, from its fork.
+        on_machine: told once what machine and image they run on.
 
     Raises:
         RuntimeError: where the process that plants could not be started or ended early, with its last words.
@@ -86,6 +93,10 @@ def prove(
         ended: dict[tuple[str, bool], Answer] = {}
         try:
             for answer in _converse(nursery, orders):
+                if "environment" in answer:
+                    if on_machine is not None:
+                        on_machine(decode(Environment, answer["environment"]))
+                    continue
                 ended[answer["fault"], answer["broken"]] = answer
                 fault = waiting[answer["fault"]]
                 if {(fault.id, True), (fault.id, False)} <= ended.keys():

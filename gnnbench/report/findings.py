@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from gnnbench.record import Finding, Outcome, Result, Run
+from gnnbench.report import proofs
 from gnnbench.report.text import one_line, plural
 
 _NUMBER = re.compile(r"\d+(?:\.\d+)?(?:e[-+]?\d+)?", re.IGNORECASE)
@@ -105,6 +106,8 @@ def unjudged(run: Run) -> tuple[Group, ...]:
 def command_alone(run: Run, result: Result) -> str:
     """The command line that runs one check again, with the devices, data and plugins of this run."""
     name = result.nodeid.rpartition("::")[2] or result.id.rpartition("/")[2]
+    if result.suite == proofs.SUITE:
+        return _join(["gnnbench", "prove", name])
     if not _KEYWORD.fullmatch(name) and result.nodeid:
         return _join(["pytest", result.nodeid, *_plugins(run)])
     words = ["gnnbench", "run", "--tier", result.tier, "--suite", result.suite]
@@ -115,6 +118,8 @@ def command_alone(run: Run, result: Result) -> str:
 def command_again(run: Run) -> str:
     """The command line that makes the whole run again."""
     asked = run.invocation
+    if asked.suites == (proofs.SUITE,):
+        return _join(["gnnbench", *asked.argv[1:]])
     words = ["gnnbench", "run", "--tier", asked.tier]
     words += [word for suite in asked.suites for word in ("--suite", suite)]
     words += [word for device in asked.devices for word in ("--device", device)]

@@ -8,6 +8,7 @@ from collections import Counter
 from gnnbench.record import ExitCode, Outcome, Run, RunState, Verdict
 from gnnbench.report.findings import command_again
 from gnnbench.report.margins import Margins
+from gnnbench.report.proofs import proofs_of
 from gnnbench.report.quantity import NBSP, duration, number
 from gnnbench.report.text import one_line, plural
 
@@ -60,6 +61,13 @@ def reasons(run: Run, verdict: Verdict, margins: Margins) -> list[str]:
             f"{count:,} by {one_line(why)}" for why, count in run.deselected.items() if count
         )
         said.append(f"No check ran. Left out: {left_out}." if left_out else "No check ran.")
+    planted = proofs_of(run)
+    if planted:
+        proved = sum(row.proved for row in planted)
+        said.append(
+            f"{proved:,} of {plural(len(planted), 'fault')} proved: caught, and the clean twin green."
+        )
+        return said
     worst = margins.worst
     if verdict.good and worst is not None:
         said.append(

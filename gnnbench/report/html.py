@@ -14,6 +14,7 @@ from gnnbench.record import Run, verdict
 from gnnbench.report import charts as figures
 from gnnbench.report import findings, headline, margins, measurements, page, quantity, text, vega
 from gnnbench.report.limits import LADDER, Limits, part
+from gnnbench.report.proofs import proofs_of
 
 if TYPE_CHECKING:
     import jinja2
@@ -79,6 +80,7 @@ def _gather(run: Run, *, charts: bool) -> page.Page:
         margins_figure=figure,
         series=tuple(zip(series, series_figures, strict=True)),
         chart_note=note if compared.count or series else "",
+        proofs=proofs_of(run),
     )
 
 

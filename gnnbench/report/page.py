@@ -11,6 +11,7 @@ from gnnbench.record import Environment, Fact, Margin, Outcome, Result, Run, Ver
 from gnnbench.report.findings import Group, failures, family, unjudged, variant
 from gnnbench.report.margins import Margins
 from gnnbench.report.measurements import Series
+from gnnbench.report.proofs import Row
 from gnnbench.report.quantity import quantity
 from gnnbench.report.text import one_line
 
@@ -57,6 +58,8 @@ class Page:
     """Each with its figure, empty without."""
     chart_note: str
     """Why there are no charts, where there should be."""
+    proofs: tuple[Row, ...] = ()
+    """The faults that were planted, in a document of `gnnbench prove`."""
 
     @property
     def compared_series(self) -> tuple[tuple[Series, str], ...]:
