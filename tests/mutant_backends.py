@@ -125,6 +125,14 @@ def needs_gradient_of_x(layer, graph):
     return wrapped
 
 
+def needs_gradient_of_weight(layer, graph):
+    def wrapped(x, weight, bias):
+        # Where the weight is frozen, x gets no gradient either.
+        return layer(x if weight.requires_grad else x.detach(), weight, bias)
+
+    return wrapped
+
+
 BACKENDS = (
     Mutant(name="m_clean"),
     Mutant(name="m_entry", finish=one_entry(lambda v: v + 0.25, (0, 0))),
@@ -144,6 +152,7 @@ BACKENDS = (
     Wrapped("m_strides", ignores_strides),
     Wrapped("m_bias", needs_bias),
     Wrapped("m_data_x", needs_gradient_of_x),
+    Wrapped("m_frozen", needs_gradient_of_weight),
     Wrapped("m_unsupported", unsupported),
     Wrapped("m_crash", crashes),
 )

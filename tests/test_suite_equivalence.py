@@ -24,6 +24,7 @@ EVERYTHING = {
     "exact/self_loops",
     "operands/fixed_features",
     "operands/no_bias",
+    "operands/partial_gradients",
     "operands/strides",
     "operands/widening",
     "precision/declared",
@@ -55,7 +56,8 @@ RED = {
     "m_remembers": {"state/second_call"},
     "m_strides": {"operands/strides"},
     "m_bias": {"operands/no_bias", "precision/declared", "precision/tripwire"},
-    "m_data_x": {"operands/fixed_features"},
+    "m_data_x": {"operands/fixed_features", "operands/partial_gradients"},
+    "m_frozen": {"operands/partial_gradients"},
     "m_unsupported": set(),
     "m_crash": EVERYTHING,
 }

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from gnnbench.checks import Evidence, check
-from gnnbench.numerics import LayerInputs, evaluate
+from gnnbench.numerics import LayerInputs, Quantity, evaluate
 from gnnbench.reference import Backend
 
 from .cases import bind, exact_case, judge
@@ -60,6 +60,22 @@ def test_strides(backend: Backend, layout: object, device: torch.device, evidenc
         inputs, x=layout(inputs.x), weight=layout(inputs.weight), upstream=layout(inputs.upstream)
     )
     judge(evidence, backend, case.compare(evaluate(layer, strided), device))
+
+
+@check(
+    catches=("F08",),
+    fix="The backward pass takes for granted which gradients are asked for: look at ctx.needs_input_grad.",
+)
+def test_partial_gradients(backend: Backend, device: torch.device, evidence: Evidence) -> None:
+    """Whichever operands are frozen, as in fine-tuning, the gradients by the others are the same."""
+    case = exact_case(PROBE)
+    layer = bind(backend, case.graph, device)
+    wanted: tuple[tuple[Quantity, ...], ...] = (("dX",), ("dW",), ("db",))
+    comparisons = []
+    for gradients in wanted:
+        found = evaluate(layer, case.inputs.to(device), gradients=gradients)
+        comparisons += case.compare(found, device, ["forward", *gradients])
+    judge(evidence, backend, comparisons)
 
 
 @check(fix="The backward pass relies on a gradient by x that nobody asked for: look at ctx.needs_input_grad.")
