@@ -93,17 +93,24 @@ def pytest_report_header(config: pytest.Config) -> str:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Give checks, and only checks, a `device` and a `backend`, each in a stable order."""
+    """Give checks, and only checks, a `device` and a `backend`, each in a stable order.
+
+    `weighted_backend` is one that can differentiate by edge weights. One that can't has no such check at all:
+    it was never asked for.
+    """
     if metafunc.definition.get_closest_marker(CHECK_MARKER) is None:
         return
-    if "backend" in metafunc.fixturenames:
+    for argument, method in (("backend", "bind"), ("weighted_backend", "bind_weighted")):
+        if argument not in metafunc.fixturenames:
+            continue
         from gnnbench.reference import backends
 
         metafunc.parametrize(
-            "backend",
+            argument,
             [
                 pytest.param(one, id=one.name, marks=tier(getattr(one, "tier", None) or Tier.SMOKE))
                 for one in backends()
+                if callable(getattr(one, method, None))
             ],
         )
     if "device" in metafunc.fixturenames:

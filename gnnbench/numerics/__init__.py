@@ -3,6 +3,12 @@
 from gnnbench.numerics.adjacency import Adjacency, normalised_adjacency
 from gnnbench.numerics.bounds import FP32, LAMBDA, TF32, PrecisionMode, gcn_bound, gcn_bounds, growth
 from gnnbench.numerics.comparison import Comparison, compare
+from gnnbench.numerics.edge_comparison import D_EDGE_WEIGHT, compare_edge_weights, evaluate_weighted
+from gnnbench.numerics.edge_weights import (
+    edge_weight_bound,
+    edge_weight_gradient,
+    require_exact_edge_weights,
+)
 from gnnbench.numerics.exact import compare_exact, exact_headroom, require_exact
 from gnnbench.numerics.inputs import exact_inputs, rademacher, real_inputs
 from gnnbench.numerics.layer import (
@@ -28,6 +34,7 @@ from gnnbench.numerics.precision import (
 
 __all__ = [
     "BANDS",
+    "D_EDGE_WEIGHT",
     "FP32",
     "GRADIENTS",
     "LAMBDA",
@@ -45,9 +52,13 @@ __all__ = [
     "Tripwire",
     "classify",
     "compare",
+    "compare_edge_weights",
     "compare_exact",
     "compare_precision",
+    "edge_weight_bound",
+    "edge_weight_gradient",
     "evaluate",
+    "evaluate_weighted",
     "exact_headroom",
     "exact_inputs",
     "gcn_bound",
@@ -59,6 +70,7 @@ __all__ = [
     "real_inputs",
     "relative_error",
     "require_exact",
+    "require_exact_edge_weights",
     "tripwire_graph",
     "tripwire_inputs",
 ]

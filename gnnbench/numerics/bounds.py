@@ -148,17 +148,24 @@ def _entries(mode: PrecisionMode) -> float:
 def _degree_error(
     oracle: Oracle, adjacency: Adjacency, messages: Tensor, magnitude: Tensor, mode: PrecisionMode
 ) -> Tensor:
-    """What rounded degree sums add: Σ_j |Â_ij| (δ_i + δ_j) h_j, δ the relative error of d^-1/2.
+    """What rounded degree sums add: Σ_j |Â_ij| (δ_i + δ_j) h_j, δ the relative error of d^-1/2."""
+    delta = degree_error(oracle, mode)[:, None]
+    if not bool(delta.any()):
+        return torch.zeros_like(magnitude)
+    return delta * magnitude + adjacency.absolute @ (delta * messages)
+
+
+def degree_error(oracle: Oracle, mode: PrecisionMode = FP32) -> Tensor:
+    """float64 `[N]`: the relative error of d^-1/2 that a rounded sum d brings.
 
     A sum of n weights errs by g(n)·u·Σ|w|; relative to d itself that is Σ|w|/|d| as much, and the inverse
-    root halves it.
+    root halves it. Unweighted degrees are exact.
     """
     graph = oracle.graph
     counts = oracle.adjacency.row_counts
     if not graph.is_weighted and float(counts.max() if counts.numel() else 0) < _EXACT_COUNT:
-        return torch.zeros_like(magnitude)
-    delta = (_inflate(growth(counts) * mode.u) * _cancellation(oracle) / 2)[:, None]
-    return delta * magnitude + adjacency.absolute @ (delta * messages)
+        return torch.zeros_like(counts)
+    return _inflate(growth(counts) * mode.u) * _cancellation(oracle) / 2
 
 
 def _cancellation(oracle: Oracle) -> Tensor:

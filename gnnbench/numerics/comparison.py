@@ -24,7 +24,7 @@ class Comparison:
     """One quantity against the oracle. `error`, `bound` and `ratio` are those of the worst entry."""
 
     name: str
-    """`forward`, `dX`, `dW`, `db`."""
+    """`forward`, `dX`, `dW`, `db`, `d_edge_weight`."""
     rule: Rule
     """What judged: the form of the tensor, Tier 0 (`exact`), Tier 1 (`componentwise`), Tier 2 (`precision
     class`)."""
@@ -150,7 +150,7 @@ def misformed(
 
 @judging
 def entrywise(
-    name: Quantity,
+    name: str,
     rule: Rule,
     got: Tensor,
     expected: Tensor,

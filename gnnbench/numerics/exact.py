@@ -98,17 +98,17 @@ def _row_grids(adjacency: Adjacency) -> Tensor:
     """float64 `[N]`: for each row the largest power of two that divides all its entries; 1 where there are
     none."""
     grids = torch.full((adjacency.num_nodes,), torch.inf, dtype=torch.float64)
-    grids.scatter_reduce_(0, adjacency.target, _grids(adjacency.value), "amin")
+    grids.scatter_reduce_(0, adjacency.target, granules(adjacency.value), "amin")
     return torch.where(torch.isfinite(grids), grids, 1.0)
 
 
 def _grid(values: Tensor) -> Tensor:
     """The largest power of two that divides all of `values`; 1 where all are zero."""
-    grid = _grids(values).min() if values.numel() else torch.tensor(torch.inf, dtype=torch.float64)
+    grid = granules(values).min() if values.numel() else torch.tensor(torch.inf, dtype=torch.float64)
     return torch.where(torch.isfinite(grid), grid, 1.0)
 
 
-def _grids(values: Tensor) -> Tensor:
+def granules(values: Tensor) -> Tensor:
     """For each number the largest power of two that divides it; infinity for 0."""
     mantissa, exponent = torch.frexp(values)
     whole = (mantissa.abs() * 2.0**53).long()

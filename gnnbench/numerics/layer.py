@@ -20,10 +20,11 @@ _AXES: dict[str, tuple[str, ...]] = {
     "dX": ("node", "feature"),
     "dW": ("feature", "channel"),
     "db": ("channel",),
+    "d_edge_weight": ("edge",),
 }
 
 
-def entry_name(quantity: Quantity, index: tuple[int, ...]) -> str:
+def entry_name(quantity: str, index: tuple[int, ...]) -> str:
     """An index in the words of the graph: `node 17, channel 3`."""
     return ", ".join(f"{axis} {i}" for axis, i in zip(_AXES[quantity], index, strict=True))
 

@@ -8,7 +8,7 @@ from gnnbench.reference.dense import DenseBackend
 from gnnbench.reference.features import SparseFeatures
 from gnnbench.reference.index_add import IndexAddBackend
 from gnnbench.reference.model import GCN
-from gnnbench.reference.protocol import Backend, Layer, UnsupportedByBackend
+from gnnbench.reference.protocol import Backend, Layer, UnsupportedByBackend, WeightedBackend, WeightedLayer
 from gnnbench.reference.pyg_compiled import PygCompiledBackend
 from gnnbench.reference.pyg_edge_index import PygEdgeIndexBackend
 from gnnbench.reference.pyg_edgeindex import PygEdgeIndexClassBackend
@@ -48,6 +48,8 @@ __all__ = [
     "SparseFeatures",
     "TrainingResult",
     "UnsupportedByBackend",
+    "WeightedBackend",
+    "WeightedLayer",
     "backend",
     "backends",
     "register_backend",

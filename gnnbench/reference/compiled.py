@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from gnnbench.graphs import Graph, SelfLoops
-from gnnbench.reference.propagation import normalised_edges
-from gnnbench.reference.protocol import Backend, Layer, UnsupportedByBackend
+from gnnbench.reference.propagation import EdgeNormalisation, differentiable_values, normalised_edges
+from gnnbench.reference.protocol import Backend, Layer, UnsupportedByBackend, WeightedLayer
 
 #: Distinct programs of one function before Dynamo gives up: sizes 0 and 1 and absent biases each need their
 #: own.
@@ -41,6 +41,22 @@ class IndexAddCompiledBackend:
         def layer(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
             with compiling():
                 out: Tensor = _compiled_scatter()(x, weight, bias, target, source, value)
+            return out
+
+        return layer
+
+    def bind_weighted(
+        self, graph: Graph, *, device: torch.device, dtype: torch.dtype, self_loops: SelfLoops = "add"
+    ) -> WeightedLayer:
+        """As `bind`, the normalisation and its backward pass compiled along: scatter, then gather, twice."""
+        require_compiler(device)
+        normalise = EdgeNormalisation(graph, device=device, self_loops=self_loops)
+
+        def layer(x: Tensor, weight: Tensor, bias: Tensor | None, edge_weight: Tensor) -> Tensor:
+            with compiling():
+                out: Tensor = _compiled_weighted_scatter()(
+                    x, weight, bias, edge_weight, normalise.target, normalise.source
+                )
             return out
 
         return layer
@@ -94,10 +110,22 @@ def _scatter(
     return out if bias is None else out + bias
 
 
+def _weighted_scatter(
+    x: Tensor, weight: Tensor, bias: Tensor | None, edge_weight: Tensor, target: Tensor, source: Tensor
+) -> Tensor:
+    value = differentiable_values(edge_weight, target, source, x.shape[0]).to(x.dtype)
+    return _scatter(x, weight, bias, target, source, value.unsqueeze(1))
+
+
 @cache
 def _compiled_scatter() -> Callable[..., Any]:
     # fullgraph, so that what can't be compiled is an error and never runs uncompiled in silence.
     return torch.compile(_scatter, dynamic=True, fullgraph=True)
+
+
+@cache
+def _compiled_weighted_scatter() -> Callable[..., Any]:
+    return torch.compile(_weighted_scatter, dynamic=True, fullgraph=True)
 
 
 @contextmanager

@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 
 from gnnbench.graphs import Graph, SelfLoops
-from gnnbench.reference.layer import AggregatingLayer
+from gnnbench.reference.csr_weighted import CsrStructure
+from gnnbench.reference.layer import AggregatingLayer, WeightedAggregatingLayer
 from gnnbench.reference.product import Product, csr_product
-from gnnbench.reference.propagation import propagation_coo, to_csr
+from gnnbench.reference.propagation import EdgeNormalisation, propagation_coo, to_csr
 
 
 class CsrBackend:
@@ -35,6 +36,14 @@ class CsrBackend:
             return out
 
         return AggregatingLayer(aggregate, device=device, dtype=dtype)
+
+    def bind_weighted(
+        self, graph: Graph, *, device: torch.device, dtype: torch.dtype, self_loops: SelfLoops = "add"
+    ) -> WeightedAggregatingLayer:
+        """As `bind`; each call fills new values into the structures that were made once."""
+        normalise = EdgeNormalisation(graph, device=device, self_loops=self_loops)
+        structure = CsrStructure(normalise, dtype=dtype, backend=self.name)
+        return WeightedAggregatingLayer(normalise, structure.aggregate, device=device, dtype=dtype)
 
 
 class _Aggregation(torch.autograd.Function):

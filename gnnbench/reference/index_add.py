@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from gnnbench.graphs import Graph, SelfLoops
-from gnnbench.reference.layer import AggregatingLayer
-from gnnbench.reference.propagation import normalised_edges
+from gnnbench.reference.layer import AggregatingLayer, WeightedAggregatingLayer
+from gnnbench.reference.propagation import EdgeNormalisation, normalised_edges
 
 
 class IndexAddBackend:
@@ -28,3 +28,15 @@ class IndexAddBackend:
             return h.new_zeros(num_nodes, h.shape[1]).index_add(0, target, messages)
 
         return AggregatingLayer(aggregate, device=device, dtype=dtype)
+
+    def bind_weighted(
+        self, graph: Graph, *, device: torch.device, dtype: torch.dtype, self_loops: SelfLoops = "add"
+    ) -> WeightedAggregatingLayer:
+        """Normalise in each call."""
+        normalise = EdgeNormalisation(graph, device=device, self_loops=self_loops)
+
+        def aggregate(value: Tensor, h: Tensor) -> Tensor:
+            messages = h.index_select(0, normalise.source) * value.to(dtype).unsqueeze(1)
+            return h.new_zeros(graph.num_nodes, h.shape[1]).index_add(0, normalise.target, messages)
+
+        return WeightedAggregatingLayer(normalise, aggregate, device=device, dtype=dtype)

@@ -7,6 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from gnnbench.reference.propagation import EdgeNormalisation
+
 Aggregate = Callable[[Tensor], Tensor]
 
 
@@ -38,3 +40,29 @@ class AggregatingLayer:
             with torch.autocast(self.device.type, enabled=False):
                 return self._aggregate(h.to(self.dtype))
         return self._aggregate(h)
+
+
+class WeightedAggregatingLayer:
+    """`AggregatingLayer` for weights that come with each call.
+
+    `aggregate(value, h) = Â h` from Â's entries in float64, as `EdgeNormalisation` has them.
+    """
+
+    def __init__(
+        self,
+        normalise: EdgeNormalisation,
+        aggregate: Callable[[Tensor, Tensor], Tensor],
+        *,
+        device: torch.device,
+        dtype: torch.dtype,
+    ) -> None:
+        self._normalise = normalise
+        self._aggregate = aggregate
+        self.device = device
+        self.dtype = dtype
+
+    def __call__(self, x: Tensor, weight: Tensor, bias: Tensor | None, edge_weight: Tensor) -> Tensor:
+        """x `[N, F]`, weight `[F, C]`, bias `[C]` or None, edge_weight `[E]`; the result is `[N, C]`."""
+        value = self._normalise(edge_weight)
+        layer = AggregatingLayer(lambda h: self._aggregate(value, h), device=self.device, dtype=self.dtype)
+        return layer(x, weight, bias)

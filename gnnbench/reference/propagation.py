@@ -42,6 +42,47 @@ def normalised_edges(
         return looped.target, looped.source, value.to(dtype)
 
 
+class EdgeNormalisation:
+    """The entries of Â as a function of the edge weights, differentiable: Â_ij = d_i^-1/2 w d_j^-1/2.
+
+    `target` and `source`, int64 `[E + loops]`, are where they stand: first the graph's own edges in their
+    order, then the loops that the convention adds.
+    """
+
+    def __init__(self, graph: Graph, *, device: torch.device, self_loops: SelfLoops) -> None:
+        looped = Graph(graph.edge_index, graph.num_nodes).to(device).with_self_loops(self_loops)
+        self.num_nodes = graph.num_nodes
+        self.num_edges = graph.num_edges
+        self.target = looped.target
+        self.source = looped.source
+
+    def __call__(self, edge_weight: Tensor) -> Tensor:
+        """Values float64 `[E + loops]` from weights `[E]`; NaN where a degree is below 0.
+
+        In float64, as `normalised_edges`, for the gradient's sake too. Backends round once.
+
+        Raises:
+            ValueError: for another number of weights.
+        """
+        if edge_weight.shape != (self.num_edges,):
+            raise ValueError(
+                f"edge_weight: expected one weight an edge, shape [{self.num_edges}], "
+                f"found {list(edge_weight.shape)}"
+            )
+        return differentiable_values(edge_weight, self.target, self.source, self.num_nodes)
+
+
+def differentiable_values(edge_weight: Tensor, target: Tensor, source: Tensor, num_nodes: int) -> Tensor:
+    """Values float64 `[E + loops]` for `EdgeNormalisation`, as a plain function for compilers."""
+    weight = edge_weight.double()
+    weight = torch.cat([weight, weight.new_ones(target.shape[0] - edge_weight.shape[0])])
+    degree = weight.new_zeros(num_nodes).index_add(0, target, weight)
+    # Two wheres: the infinite derivative of the root at 0 times the gradient's 0 would be NaN.
+    empty = degree == 0
+    scale = torch.where(empty, 0.0, 1.0 / torch.where(empty, 1.0, degree).sqrt())
+    return weight * scale[target] * scale[source]
+
+
 def propagation_coo(
     graph: Graph, *, device: torch.device, dtype: torch.dtype, self_loops: SelfLoops
 ) -> Tensor:

@@ -32,6 +32,18 @@ class Layer(Protocol):
         ...
 
 
+class WeightedLayer(Protocol):
+    """A GCN layer bound to the edges of one graph, whose weights come with each call."""
+
+    def __call__(self, x: Tensor, weight: Tensor, bias: Tensor | None, edge_weight: Tensor) -> Tensor:
+        """As `Layer`, on the graph with `edge_weight` `[E]` in the order of its edges.
+
+        Differentiable in x, weight, bias and edge_weight, and in the latter through the normalisation too:
+        that is what programs get that learn edge weights.
+        """
+        ...
+
+
 @runtime_checkable
 class Backend(Protocol):
     """One way to compute the layer of Kipf & Welling (2017): `out = D̃^-1/2 Ã D̃^-1/2 X W + b`.
@@ -50,6 +62,24 @@ class Backend(Protocol):
         self, graph: Graph, *, device: torch.device, dtype: torch.dtype, self_loops: SelfLoops = "add"
     ) -> Layer:
         """Prepare the layer for `graph`; everything that doesn't depend on x, weight and bias happens here.
+
+        Raises:
+            UnsupportedByBackend: where this backend can't compute exactly what was asked for.
+        """
+        ...
+
+
+@runtime_checkable
+class WeightedBackend(Backend, Protocol):
+    """A backend that can also differentiate by edge weights. Nobody has to: it is checked where it is there.
+
+    The suites find it by its method.
+    """
+
+    def bind_weighted(
+        self, graph: Graph, *, device: torch.device, dtype: torch.dtype, self_loops: SelfLoops = "add"
+    ) -> WeightedLayer:
+        """Prepare the layer for the edges of `graph`, whose own weights are not looked at.
 
         Raises:
             UnsupportedByBackend: where this backend can't compute exactly what was asked for.

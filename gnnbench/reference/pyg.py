@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import importlib
 import warnings
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -59,6 +60,30 @@ class GcnConvLayer:
         )
         out: Tensor = torch.func.functional_call(convolution, parameters, (x, self._edges, self._edge_weight))
         return out
+
+
+class WeightedGcnConvLayer:
+    """`GCNConv` with edge weights that come with each call, differentiable in them through `gcn_norm`.
+
+    `edges(edge_weight)` makes what GCNConv takes for edges and weights.
+    """
+
+    def __init__(
+        self,
+        edges: Callable[[Tensor], tuple[Any, Tensor | None]],
+        *,
+        self_loops: SelfLoops,
+        compiled: bool = False,
+    ) -> None:
+        self._edges = edges
+        self._self_loops = self_loops
+        self._compiled = compiled
+
+    def __call__(self, x: Tensor, weight: Tensor, bias: Tensor | None, edge_weight: Tensor) -> Tensor:
+        """x `[N, F]`, weight `[F, C]`, bias `[C]` or None, edge_weight `[E]`; the result is `[N, C]`."""
+        edges, weights = self._edges(edge_weight)
+        layer = GcnConvLayer(edges, weights, self_loops=self._self_loops, compiled=self._compiled)
+        return layer(x, weight, bias)
 
 
 @cache

@@ -7,8 +7,13 @@ from torch import Tensor
 
 from gnnbench.graphs import Graph, SelfLoops
 from gnnbench.reference.compiled import compiling, require_compiler
-from gnnbench.reference.protocol import Layer
-from gnnbench.reference.pyg import GcnConvLayer, require_edge_index_convention, require_pyg
+from gnnbench.reference.protocol import Layer, WeightedLayer
+from gnnbench.reference.pyg import (
+    GcnConvLayer,
+    WeightedGcnConvLayer,
+    require_edge_index_convention,
+    require_pyg,
+)
 
 
 class PygCompiledBackend:
@@ -36,5 +41,23 @@ class PygCompiledBackend:
         def layer(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
             with compiling():
                 return convolution(x, weight, bias)
+
+        return layer
+
+    def bind_weighted(
+        self, graph: Graph, *, device: torch.device, dtype: torch.dtype, self_loops: SelfLoops = "add"
+    ) -> WeightedLayer:
+        """As `bind`, the weights handed to the compiled GCNConv in each call."""
+        require_pyg("torch_geometric.nn")
+        require_edge_index_convention(graph, self_loops, path="edge_index")
+        require_compiler(device)
+        edge_index = graph.to(device).edge_index
+        convolution = WeightedGcnConvLayer(
+            lambda weight: (edge_index, weight.to(dtype)), self_loops=self_loops, compiled=True
+        )
+
+        def layer(x: Tensor, weight: Tensor, bias: Tensor | None, edge_weight: Tensor) -> Tensor:
+            with compiling():
+                return convolution(x, weight, bias, edge_weight)
 
         return layer

@@ -5,7 +5,12 @@ from __future__ import annotations
 import torch
 
 from gnnbench.graphs import Graph, SelfLoops
-from gnnbench.reference.pyg import GcnConvLayer, require_edge_index_convention, require_pyg
+from gnnbench.reference.pyg import (
+    GcnConvLayer,
+    WeightedGcnConvLayer,
+    require_edge_index_convention,
+    require_pyg,
+)
 
 
 class PygEdgeIndexBackend:
@@ -22,3 +27,12 @@ class PygEdgeIndexBackend:
         placed = graph.to(device)
         weight = placed.weights(dtype) if placed.is_weighted else None
         return GcnConvLayer(placed.edge_index, weight, self_loops=self_loops)
+
+    def bind_weighted(
+        self, graph: Graph, *, device: torch.device, dtype: torch.dtype, self_loops: SelfLoops = "add"
+    ) -> WeightedGcnConvLayer:
+        """As `bind`, the weights handed to GCNConv in each call."""
+        require_pyg("torch_geometric.nn")
+        require_edge_index_convention(graph, self_loops, path="edge_index")
+        edge_index = graph.to(device).edge_index
+        return WeightedGcnConvLayer(lambda weight: (edge_index, weight.to(dtype)), self_loops=self_loops)

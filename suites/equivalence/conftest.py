@@ -26,7 +26,8 @@ def _threads(request: pytest.FixtureRequest) -> Iterator[None]:
 
     callspec = getattr(request.node, "callspec", None)
     params = {} if callspec is None else callspec.params
-    device, probe, backend = (params.get(name) for name in ("device", "probe", "backend"))
+    device, probe = params.get("device"), params.get("probe")
+    backend = params.get("backend", params.get("weighted_backend"))
     messages = probe.graph.num_edges * max(probe.widths) if isinstance(probe, ProbeGraph) else 0
     compiled = getattr(backend, "tier", "smoke") != "smoke"
     if not isinstance(device, torch.device) or device.type != "cpu" or compiled or messages >= _GRAIN:

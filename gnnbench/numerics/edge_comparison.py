@@ -1,0 +1,110 @@
+"""A backend's gradient by edge weights against the oracle, and what a wrong one most likely is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gnnbench.numerics.comparison import Comparison, entrywise, misformed
+from gnnbench.numerics.edge_weights import (
+    edge_weight_bound,
+    edge_weight_gradient,
+    unnormalised_gradient,
+)
+from gnnbench.numerics.layer import LayerInputs, LayerResult
+from gnnbench.numerics.oracle import Oracle
+
+#: The quantity's name in margins and messages.
+D_EDGE_WEIGHT = "d_edge_weight"
+
+
+def evaluate_weighted(
+    layer: Callable[[Tensor, Tensor, Tensor | None, Tensor], Tensor], inputs: LayerInputs, edge_weight: Tensor
+) -> tuple[LayerResult, Tensor | None]:
+    """Run `layer` forward and backward; the four quantities of `evaluate`, and the gradient by `edge_weight`.
+
+    A gradient that does not exist is None, as there. Whatever the layer raises passes through.
+    """
+    leaves = {
+        "dX": inputs.x.detach().requires_grad_(),
+        "dW": inputs.weight.detach().requires_grad_(),
+        D_EDGE_WEIGHT: edge_weight.detach().requires_grad_(),
+    }
+    bias = None if inputs.bias is None else inputs.bias.detach().requires_grad_()
+    if bias is not None:
+        leaves["db"] = bias
+    with torch.enable_grad():
+        out = layer(leaves["dX"], leaves["dW"], bias, leaves[D_EDGE_WEIGHT])
+    if not isinstance(out, Tensor) or not out.requires_grad or out.shape != inputs.upstream.shape:
+        return LayerResult(forward=out), None
+    found = torch.autograd.grad(out, list(leaves.values()), inputs.upstream.to(out.dtype), allow_unused=True)
+    gradients = dict(zip(leaves, found, strict=True))
+    by_edge_weight = gradients.pop(D_EDGE_WEIGHT)
+    return LayerResult(forward=out.detach(), **gradients), by_edge_weight
+
+
+def compare_edge_weights(
+    got: Any,
+    oracle: Oracle,
+    *,
+    exact: bool = False,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.float32,
+) -> Comparison:
+    """`got` `[E]` against the closed form: within its componentwise bound, or bit for bit where `exact`.
+
+    An exact probe must have passed `require_exact_edge_weights`. Other arguments as for `compare`.
+    """
+    expected = edge_weight_gradient(oracle)
+    wrong = misformed(D_EDGE_WEIGHT, got, expected.shape, device=torch.device(device), dtype=dtype)
+    if wrong is not None:
+        return wrong
+    room = edge_weight_bound(oracle)
+    return entrywise(
+        D_EDGE_WEIGHT,
+        "exact" if exact else "componentwise",
+        got,
+        expected,
+        torch.zeros_like(room) if exact else room,
+        lambda values, beyond: _cause(values, beyond, expected, room, oracle),
+    )
+
+
+def _cause(values: Tensor, beyond: Tensor, expected: Tensor, room: Tensor, oracle: Oracle) -> str:
+    """One sentence; a cause is named only where its numbers fit `values` everywhere."""
+    for cause, candidate in _alternatives(expected, oracle):
+        if bool(((values - candidate).abs() <= room).all()):
+            return cause
+    source, target = oracle.graph.edge_index.cpu()
+    first = int(beyond.nonzero()[0])
+    text = f"the first wrong one is edge {first}, from node {int(source[first])} to {int(target[first])}"
+    loops = source == target
+    if bool(beyond[loops].all()) and not bool(beyond[~loops].any()):
+        return "exactly the self-loops are wrong; " + text
+    return text
+
+
+def _alternatives(expected: Tensor, oracle: Oracle) -> list[tuple[str, Tensor]]:
+    """What known mistakes would give, `(cause, [E])`."""
+    source, target = oracle.graph.edge_index.cpu()
+    n = max(oracle.graph.num_nodes, 1)
+    keys = target * n + source
+    _, place, counts = torch.unique(keys, return_inverse=True, return_counts=True)
+    by_target, by_source = keys.argsort(stable=True), (source * n + target).argsort(stable=True)
+    return [
+        ("no gradient at all: the weights are taken for constants", torch.zeros_like(expected)),
+        (
+            "the normalisation is taken for a constant: its derivative by the degree is missing",
+            unnormalised_gradient(oracle),
+        ),
+        ("twice the gradient", 2 * expected),
+        ("half the gradient", expected / 2),
+        ("the right numbers in the order of edges sorted by target", expected[by_target]),
+        ("the right numbers in the order of edges sorted by source", expected[by_source]),
+        ("the gradient of duplicate edges is shared out among them", expected / counts[place]),
+        ("the gradient of duplicate edges is summed over them", expected * counts[place]),
+        ("self-loops get no gradient", torch.where(source == target, 0.0, expected)),
+    ]
