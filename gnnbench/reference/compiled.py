@@ -63,13 +63,16 @@ class IndexAddCompiledBackend:
 
 
 class CompiledBackend:
-    """The layer of another backend, put through `torch.compile` as a user would, graph breaks allowed."""
+    """The layer of another backend, put through `torch.compile` as a user would, graph breaks allowed.
 
-    tier = "standard"
+    `dense` compiles whole. Dynamo traces no sparse tensor: around the products of `coo`, `csr` and `csc` it
+    breaks the graph, compiles what is left of the layer, and runs the product as it is (torch 2.13, 2026-11).
+    """
 
-    def __init__(self, inner: Backend) -> None:
+    def __init__(self, inner: Backend, *, tier: str = "standard") -> None:
         self.inner = inner
         self.name = f"{inner.name}_compiled"
+        self.tier = tier
 
     def bind(
         self, graph: Graph, *, device: torch.device, dtype: torch.dtype, self_loops: SelfLoops = "add"

@@ -11,6 +11,8 @@ What each of its paths does was tried on every probe graph, and tests/test_refer
 | EdgeIndex    | as edge_index                                                | as edge_index              |
 | torch.sparse | `add_self_loops`: A + I, one more for every node             | add up where weighted;     |
 |              |                                                              | unweighted ones merge to 1 |
+| SparseTensor | `fill_diag`: every node has one of weight 1, in place of     | add up                     |
+|              | those that are there (read in the sources, not tried)        |                            |
 
 Where PyG's answer is not that of the convention asked for, `bind` raises `UnsupportedByBackend`.
 """
@@ -62,6 +64,44 @@ class GcnConvLayer:
         return out
 
 
+class CachedGcnConvLayer:
+    """`GCNConv(cached=True)` on one graph: a module for each pair of widths, which keeps what it normalised.
+
+    A module's first call fills its cache, and is made here with features of zeros and its result dropped: so
+    every result comes from the cache, the first one too.
+    """
+
+    def __init__(self, edge_index: Tensor, edge_weight: Tensor | None, *, self_loops: SelfLoops) -> None:
+        self._edge_index = edge_index
+        self._edge_weight = edge_weight
+        self._add_self_loops = self_loops != "none"
+        self._convolutions: dict[tuple[object, ...], Any] = {}
+
+    def __call__(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """x `[N, F]`, weight `[F, C]`, bias `[C]` or None; the result is `[N, C]`."""
+        parameters = {"lin.weight": weight.t()}
+        if bias is not None:
+            parameters["bias"] = bias
+        key = (weight.shape, bias is None, x.dtype)
+        convolution = self._convolutions.get(key)
+        if convolution is None:
+            convolution = self._convolutions[key] = _make_convolution(
+                weight.shape[0],
+                weight.shape[1],
+                add_self_loops=self._add_self_loops,
+                bias=bias is not None,
+                cached=True,
+            )
+            with torch.no_grad():
+                self._call(convolution, parameters, torch.zeros_like(x))
+        out: Tensor = self._call(convolution, parameters, x)
+        return out
+
+    def _call(self, convolution: Any, parameters: dict[str, Tensor], x: Tensor) -> Any:
+        operands = (x, self._edge_index, self._edge_weight)
+        return torch.func.functional_call(convolution, parameters, operands)
+
+
 class WeightedGcnConvLayer:
     """`GCNConv` with edge weights that come with each call, differentiable in them through `gcn_norm`.
 
@@ -89,12 +129,16 @@ class WeightedGcnConvLayer:
 @cache
 def _convolution(num_features: int, num_outputs: int, *, compiled: bool, **options: bool) -> Any:
     """A `GCNConv` of these widths, one for all graphs: it keeps nothing of the graphs it was called with."""
+    convolution = _make_convolution(num_features, num_outputs, **options)
+    # The module is what PyG's users compile; Inductor does not compile the functional call around it.
+    return torch.compile(convolution, dynamic=True) if compiled else convolution
+
+
+def _make_convolution(num_features: int, num_outputs: int, **options: bool) -> Any:
     nn = require_pyg("torch_geometric.nn")
     # On the meta device, because its own parameters are never used, and so that it draws no random numbers.
     with torch.device("meta"):
-        convolution = nn.GCNConv(num_features, num_outputs, **options)
-    # The module is what PyG's users compile; Inductor does not compile the functional call around it.
-    return torch.compile(convolution, dynamic=True) if compiled else convolution
+        return nn.GCNConv(num_features, num_outputs, **options)
 
 
 def require_pyg(module: str) -> Any:
@@ -145,4 +189,25 @@ def require_sparse_convention(graph: Graph, self_loops: SelfLoops) -> None:
     if not graph.is_weighted and graph.has_duplicate_edges:
         raise UnsupportedByBackend(
             "PyG's to_torch_csr_tensor merges unweighted duplicate edges into one edge of weight 1"
+        )
+
+
+def require_sparsetensor_convention(graph: Graph, self_loops: SelfLoops) -> None:
+    """Raise `UnsupportedByBackend` where PyG's SparseTensor path answers other than `self_loops` asks.
+
+    `fill_diag` takes the loops of a node away and gives it one of weight 1: right where A has none, and under
+    `"add_remaining"` where those of a node weigh 1 together.
+    """
+    loops = graph.source == graph.target
+    if self_loops == "none" or not bool(loops.any()):
+        return
+    nodes = graph.source[loops]
+    weight = torch.zeros(graph.num_nodes, dtype=torch.float64, device=graph.device)
+    weight.index_add_(0, nodes, graph.weights(torch.float64)[loops])
+    wrong = nodes if self_loops == "add" else nodes[weight[nodes] != 1]
+    if len(wrong):
+        node = int(wrong[0])
+        raise UnsupportedByBackend(
+            f"PyG's SparseTensor path puts one self-loop of weight 1 in the place of those of a node: node "
+            f"{node} has some that weigh {float(weight[node]):g}, which self_loops={self_loops!r} keeps"
         )

@@ -12,7 +12,8 @@ from gnnbench.graphs import Graph, SelfLoops
 from gnnbench.reference.protocol import Backend, Layer
 
 #: Distributions offer backends under this entry-point group; each entry is a backend, or a class or function
-#: that makes one when called without arguments.
+#: that makes one when called without arguments. A function that returns None has nothing to offer in this
+#: image, as where the library it would drive is not installed: no check is made of it, and nothing turns red.
 ENTRY_POINT_GROUP = "gnnbench.backends"
 
 _registered: dict[str, Backend] = {}
@@ -97,7 +98,8 @@ def _load_entry_points() -> None:
         try:
             loaded = entry.load()
             made = loaded() if inspect.isclass(loaded) or not hasattr(loaded, "bind") else loaded
-            register_backend(made)
+            if made is not None:
+                register_backend(made)
         except Exception as error:
             name = entry.name if entry.name not in _registered else f"{entry.name}+"
             _registered[name] = BrokenBackend(name, origin, error)
