@@ -35,6 +35,13 @@ DECLINED = {
     ("pyg_sparse", "none"): {"multigraph"},
 }
 DECLINED |= {("pyg_edgeindex", mode): DECLINED["pyg", mode] for mode in SELF_LOOPS}
+CACHED = {("pyg_cached", mode): DECLINED["pyg", mode] for mode in SELF_LOOPS}
+#: Where own loops, together, do not weigh 1. Read in the sources: the path itself needs torch_sparse.
+SPARSETENSOR = {
+    "add": {"mixed", "own_loops", "double_loop", "one_loop", "widening", "random"},
+    "add_remaining": {"mixed", "own_loops", "double_loop", "one_loop", "widening", "random"},
+    "none": set(),
+}
 
 
 def matrix_of(layer, num_nodes):
@@ -62,7 +69,7 @@ def by_pyg(path, graph, *, self_loops):
 
 
 @pytest.mark.parametrize("self_loops", SELF_LOOPS)
-@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("path", [*PATHS, "pyg_cached"])
 def test_a_path_serves_exactly_the_graphs_on_which_it_agrees(path, self_loops):
     """It declines where PyG answers otherwise, and nowhere else."""
     declined = set()
@@ -75,7 +82,7 @@ def test_a_path_serves_exactly_the_graphs_on_which_it_agrees(path, self_loops):
         found = matrix_of(layer, graph.num_nodes)
         torch.testing.assert_close(found, expected(graph, self_loops), rtol=1e-13, atol=1e-13)
 
-    assert declined == DECLINED[path, self_loops]
+    assert declined == {**DECLINED, **CACHED}[path, self_loops]
 
 
 @pytest.mark.filterwarnings("ignore:Sparse:UserWarning")
@@ -140,7 +147,7 @@ def test_reasons_name_the_node():
         )
 
 
-@pytest.mark.parametrize("name", [*PATHS, "pyg_compiled"])
+@pytest.mark.parametrize("name", [*PATHS, "pyg_cached", "pyg_sparsetensor", "pyg_compiled"])
 def test_without_pyg_its_backends_are_unsupported(monkeypatch, name):
     """Its absence is a reason to give, never a traceback."""
     for module in ("torch_geometric", "torch_geometric.nn", "torch_geometric.utils"):
@@ -170,10 +177,120 @@ def test_pyg_is_imported_by_the_first_bind_and_not_before():
         "from gnnbench.graphs import probe_graphs\n"
         "g = probe_graphs()[1].graph\n"
         "for b in r.backends():\n"
-        "    if 'pyg' not in b.name and 'compiled' not in b.name:\n"
+        "    if not any(late in b.name for late in ('pyg', 'compiled', 'cudagraph', 'dgl')):\n"
         "        b.bind(g, device=torch.device('cpu'), dtype=torch.float32)\n"
         "print('torch_geometric' in sys.modules, 'torch._dynamo' in sys.modules)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert done.stdout.split() == ["False", "False"]
+
+
+def test_every_result_of_a_cached_layer_comes_from_the_cache(monkeypatch):
+    """gcn_norm runs once for each pair of widths, before the first result, and never again."""
+    from torch_geometric.nn.conv import gcn_conv
+
+    calls = []
+    norm = gcn_conv.gcn_norm
+    monkeypatch.setattr(
+        gcn_conv, "gcn_norm", lambda *arguments: calls.append(len(arguments)) or norm(*arguments)
+    )
+    graph = PROBES["directed"]
+    layer = backend("pyg_cached").bind(graph, device=CPU, dtype=torch.float64)
+    dense = backend("dense").bind(graph, device=CPU, dtype=torch.float64)
+    for expected_calls, width in ((1, 3), (1, 3), (2, 5), (2, 3)):
+        x = torch.randn(8, width, dtype=torch.float64)
+        weight = torch.randn(width, 2, dtype=torch.float64)
+        torch.testing.assert_close(layer(x, weight, None), dense(x, weight, None), rtol=1e-13, atol=1e-13)
+        assert len(calls) == expected_calls
+
+
+def test_the_first_result_of_a_cached_layer_is_not_that_which_filled_the_cache(monkeypatch):
+    """A cache that is filled wrongly shows in the first result already."""
+    layer = backend("pyg_cached").bind(PROBES["directed"], device=CPU, dtype=torch.float64)
+    called = []
+    call = type(layer)._call
+    monkeypatch.setattr(type(layer), "_call", lambda self, *args: called.append(1) or call(self, *args))
+    matrix_of(layer, 8)
+
+    assert len(called) == 2
+
+
+def test_cached_layers_of_two_graphs_keep_apart():
+    """F21: a GCNConv that serves both answers for the first; PyG does not look."""
+    first, second = PROBES["directed"], PROBES["directed"].reversed()
+    layers = [backend("pyg_cached").bind(graph, device=CPU, dtype=torch.float64) for graph in (first, second)]
+    for layer, graph in zip(layers, (first, second), strict=True):
+        torch.testing.assert_close(matrix_of(layer, 8), expected(graph, "add"), rtol=1e-13, atol=1e-13)
+
+    convolution = pyg.nn.GCNConv(8, 8, cached=True, bias=False)
+    identity = torch.eye(8)
+    found = [convolution(identity, graph.edge_index) for graph in (first, second)]
+    assert torch.equal(*found), "PyG now looks whose cache it is: say so in pyg_cached.py"
+
+
+@pytest.mark.parametrize("self_loops", SELF_LOOPS)
+def test_sparsetensor_declines_where_fill_diag_changes_loops(self_loops):
+    """By the convention alone, so that it is tested without torch_sparse too."""
+    from gnnbench.reference.pyg import require_sparsetensor_convention
+
+    declined = set()
+    for name, graph in PROBES.items():
+        try:
+            require_sparsetensor_convention(graph, self_loops)
+        except UnsupportedByBackend:
+            declined.add(name)
+
+    assert declined == SPARSETENSOR[self_loops]
+
+
+def test_sparsetensor_keeps_loops_of_weight_1():
+    """Under add_remaining fill_diag puts in what it takes out; of two loops it puts in one."""
+    from gnnbench.reference.pyg import require_sparsetensor_convention
+
+    once = Graph(torch.tensor([[0, 1], [1, 1]]), 2)
+    require_sparsetensor_convention(once, "add_remaining")
+    with pytest.raises(
+        UnsupportedByBackend, match=r"node 1 has some that weigh 2, which self_loops='add_rem"
+    ):
+        require_sparsetensor_convention(Graph(torch.tensor([[1, 1], [1, 1]]), 2), "add_remaining")
+    with pytest.raises(UnsupportedByBackend, match="node 1 has some that weigh 1"):
+        require_sparsetensor_convention(once, "add")
+
+
+def test_without_torch_sparse_its_backend_is_unsupported(monkeypatch):
+    """Not installed is a reason; installed and unable to load is an error that passes (F25, F26)."""
+    monkeypatch.setitem(sys.modules, "torch_sparse", None)
+    with pytest.raises(UnsupportedByBackend, match="torch_sparse is not installed"):
+        backend("pyg_sparsetensor").bind(PROBES["directed"], device=CPU, dtype=torch.float32)
+
+    from gnnbench.reference import pyg_sparsetensor
+
+    def broken(name):
+        raise OSError("libcusparse.so.11: cannot open shared object file")
+
+    monkeypatch.setattr(pyg_sparsetensor.importlib, "import_module", broken)
+    with pytest.raises(OSError, match=r"libcusparse\.so\.11"):
+        pyg_sparsetensor.require_torch_sparse()
+
+
+def test_sparsetensor_is_given_the_in_edges_of_each_row(monkeypatch):
+    """Rows are targets, columns sources; values are those of the graph in the bound dtype, or none."""
+    from gnnbench.reference import pyg_sparsetensor
+
+    made = []
+
+    class Recording:
+        SparseTensor = staticmethod(lambda **arguments: made.append(arguments))
+
+    monkeypatch.setattr(pyg_sparsetensor, "require_torch_sparse", lambda: Recording)
+    for name in ("directed", "unweighted"):
+        backend("pyg_sparsetensor").bind(PROBES[name], device=CPU, dtype=torch.float64)
+
+    for arguments, name in zip(made, ("directed", "unweighted"), strict=True):
+        graph = PROBES[name]
+        assert torch.equal(arguments["row"], graph.target)
+        assert torch.equal(arguments["col"], graph.source)
+        assert arguments["sparse_sizes"] == (graph.num_nodes, graph.num_nodes)
+    assert made[0]["value"].dtype == torch.float64
+    assert made[1]["value"] is None

@@ -70,20 +70,36 @@ def test_our_own_come_first_in_a_fixed_order():
         "csr",
         "csc",
         "index_add",
+        "sparse_features",
         "pyg",
         "pyg_sparse",
         "pyg_edgeindex",
+        "pyg_sparsetensor",
+        "pyg_cached",
         "index_add_compiled",
         "pyg_compiled",
+        "csr_cudagraph",
+        "dense_compiled",
+        "coo_compiled",
+        "csr_compiled",
+        "csc_compiled",
     ]
 
 
 def test_they_are_what_the_protocol_asks_for():
-    """Every one has a name and bind; compiled ones belong to the standard tier, the others to smoke."""
+    """Every one has a name and bind; the plain ones belong to smoke, slow and seldom ones to later tiers."""
+    tiers = {"standard": [], "full": []}
     for found in backends():
         assert isinstance(found, Backend)
-        compiled = found.name.endswith("_compiled")
-        assert getattr(found, "tier", "smoke") == ("standard" if compiled else "smoke")
+        tiers.setdefault(getattr(found, "tier", "smoke"), []).append(found.name)
+    assert tiers == {
+        "smoke": ["dense", "coo", "csr", "csc", "index_add", "pyg", "pyg_sparse", "pyg_edgeindex"],
+        "standard": [
+            *("sparse_features", "pyg_sparsetensor", "pyg_cached"),
+            *("index_add_compiled", "pyg_compiled", "csr_cudagraph"),
+        ],
+        "full": ["dense_compiled", "coo_compiled", "csr_compiled", "csc_compiled"],
+    }
 
 
 def test_a_registered_backend_is_found_and_can_be_taken_out(untouched):
@@ -136,6 +152,21 @@ def test_an_entry_point_offers_an_object_a_class_or_a_function(offered, offer_wh
 
     assert backend("twice").name == "twice"
     assert [found.name for found in backends()].count("twice") == 1
+
+
+def test_an_entry_point_may_have_nothing_to_offer(offered):
+    """Where the library behind it is not installed: no backend, and nothing turns red."""
+    before = [found.name for found in backends()]
+    offered(absent=lambda: None)
+
+    assert [found.name for found in backends()] == before
+
+
+def test_an_entry_point_that_is_none_itself_is_broken(offered):
+    """Only a function can have looked whether there is something to offer."""
+    offered(nothing=None)
+
+    assert isinstance(backend("nothing"), BrokenBackend)
 
 
 def test_an_unregistered_entry_point_stays_out(offered):

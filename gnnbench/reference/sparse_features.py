@@ -23,6 +23,7 @@ class SparseFeaturesBackend:
     """
 
     name = "sparse_features"
+    tier = "standard"
 
     def bind(
         self, graph: Graph, *, device: torch.device, dtype: torch.dtype, self_loops: SelfLoops = "add"
