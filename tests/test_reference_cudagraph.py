@@ -72,9 +72,11 @@ def test_each_call_has_its_own_result_and_gradients(graphed, rerun):
     calls = [operands(seed) for seed in range(3)]
     upstream = [torch.full((GRAPH.num_nodes, 2), float(1 + i), dtype=torch.float64) for i in range(3)]
     outs = [graphed(*given) for given in calls]
-    for i in (1, 0, 2, 2):
-        found = torch.autograd.grad(outs[i], calls[i], upstream[i], retain_graph=True)
-        same([outs[i].detach(), *found], expected(calls[i], upstream[i]))
+    order = (1, 0, 2, 2)
+    found = [torch.autograd.grad(outs[i], calls[i], upstream[i], retain_graph=True) for i in order]
+    # Compared at the very end: a result in a buffer would hold what came last.
+    for i, gradients in zip(order, found, strict=True):
+        same([outs[i].detach(), *gradients], expected(calls[i], upstream[i]))
 
     assert rerun.captures == 2
 
