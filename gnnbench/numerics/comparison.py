@@ -24,7 +24,8 @@ class Comparison:
     """One quantity against the oracle. `error`, `bound` and `ratio` are those of the worst entry."""
 
     name: str
-    """`forward`, `dX`, `dW`, `db`, `d_edge_weight`."""
+    """Of the GCN layer `forward`, `dX`, `dW`, `db`, `d_edge_weight`; of other layers also `dW_l`, `dW_r`, `da_src`,
+    `da_dst`."""
     rule: Rule
     """What judged: the form of the tensor, Tier 0 (`exact`), Tier 1 (`componentwise`), Tier 2 (`precision
     class`)."""

@@ -20,7 +20,7 @@ from gnnbench.numerics.layer import QUANTITIES, Quantity
 from gnnbench.numerics.oracle import Oracle
 
 #: Whole multiples of a power of two are exact in float32 while they stay at or below 2^24 of it.
-_SIGNIFICAND = 2.0**24
+SIGNIFICAND = 2.0**24
 
 
 def compare_exact(
@@ -72,15 +72,15 @@ def exact_headroom(oracle: Oracle) -> dict[Quantity, float]:
     sum.
     """
     inputs, adjacency = oracle.inputs, oracle.adjacency
-    x, w, g = _grid(inputs.x), _grid(inputs.weight), _grid(inputs.upstream)
+    x, w, g = grid(inputs.x), grid(inputs.weight), grid(inputs.upstream)
     back = adjacency.transpose
     forward = adjacency.absolute @ (inputs.x.abs() @ inputs.weight.abs())
-    forward_grid = _row_grids(adjacency) * x * w
+    forward_grid = row_grids(adjacency) * x * w
     if inputs.bias is not None:
         forward = forward + inputs.bias.abs()
-        forward_grid = forward_grid.clamp_max(float(_grid(inputs.bias)))
+        forward_grid = forward_grid.clamp_max(float(grid(inputs.bias)))
     aggregated = back.absolute @ inputs.upstream.abs()
-    back_grid = _row_grids(back) * g
+    back_grid = row_grids(back) * g
     shares = {
         "forward": forward / forward_grid[:, None],
         "dX": (aggregated @ inputs.weight.abs().T) / (back_grid * w)[:, None],
@@ -88,13 +88,13 @@ def exact_headroom(oracle: Oracle) -> dict[Quantity, float]:
         "db": inputs.upstream.abs().sum(dim=0) / g,
     }
     return {
-        quantity: float(shares[quantity].max()) / _SIGNIFICAND if shares[quantity].numel() else 0.0
+        quantity: float(shares[quantity].max()) / SIGNIFICAND if shares[quantity].numel() else 0.0
         for quantity in QUANTITIES
         if getattr(oracle, quantity) is not None
     }
 
 
-def _row_grids(adjacency: Adjacency) -> Tensor:
+def row_grids(adjacency: Adjacency) -> Tensor:
     """float64 `[N]`: for each row the largest power of two that divides all its entries; 1 where there are
     none."""
     grids = torch.full((adjacency.num_nodes,), torch.inf, dtype=torch.float64)
@@ -102,7 +102,7 @@ def _row_grids(adjacency: Adjacency) -> Tensor:
     return torch.where(torch.isfinite(grids), grids, 1.0)
 
 
-def _grid(values: Tensor) -> Tensor:
+def grid(values: Tensor) -> Tensor:
     """The largest power of two that divides all of `values`; 1 where all are zero."""
     grid = granules(values).min() if values.numel() else torch.tensor(torch.inf, dtype=torch.float64)
     return torch.where(torch.isfinite(grid), grid, 1.0)

@@ -21,6 +21,11 @@ _AXES: dict[str, tuple[str, ...]] = {
     "dW": ("feature", "channel"),
     "db": ("channel",),
     "d_edge_weight": ("edge",),
+    # GraphSAGE's two weights, and GAT's two vectors of attention.
+    "dW_l": ("feature", "channel"),
+    "dW_r": ("feature", "channel"),
+    "da_src": ("head", "channel"),
+    "da_dst": ("head", "channel"),
 }
 
 

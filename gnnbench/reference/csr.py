@@ -9,7 +9,7 @@ from torch import Tensor
 
 from gnnbench.graphs import Graph, SelfLoops
 from gnnbench.reference.csr_weighted import CsrStructure
-from gnnbench.reference.layer import AggregatingLayer, WeightedAggregatingLayer
+from gnnbench.reference.layer import Aggregate, AggregatingLayer, WeightedAggregatingLayer
 from gnnbench.reference.product import Product, csr_product
 from gnnbench.reference.propagation import EdgeNormalisation, propagation_coo, to_csr
 
@@ -28,14 +28,7 @@ class CsrBackend:
     ) -> AggregatingLayer:
         """Sort and merge the edges both ways; raises `UnsupportedByBackend` where no product is there."""
         matrix = propagation_coo(graph, device=device, dtype=dtype, self_loops=self_loops)
-        forward, backward = to_csr(matrix), to_csr(matrix.t().coalesce())
-        product = csr_product(forward, backend=self.name)
-
-        def aggregate(h: Tensor) -> Tensor:
-            out: Tensor = _Aggregation.apply(h, forward, backward, product)  # type: ignore[no-untyped-call]
-            return out
-
-        return AggregatingLayer(aggregate, device=device, dtype=dtype)
+        return AggregatingLayer(csr_aggregate(matrix, backend=self.name), device=device, dtype=dtype)
 
     def bind_weighted(
         self, graph: Graph, *, device: torch.device, dtype: torch.dtype, self_loops: SelfLoops = "add"
@@ -44,6 +37,22 @@ class CsrBackend:
         normalise = EdgeNormalisation(graph, device=device, self_loops=self_loops)
         structure = CsrStructure(normalise, dtype=dtype, backend=self.name)
         return WeightedAggregatingLayer(normalise, structure.aggregate, device=device, dtype=dtype)
+
+
+def csr_aggregate(matrix: Tensor, *, backend: str) -> Aggregate:
+    """`h -> matrix h` through CSR both ways, for a coalesced COO `matrix`.
+
+    Raises:
+        UnsupportedByBackend: where PyTorch has no such product here.
+    """
+    forward, backward = to_csr(matrix), to_csr(matrix.t().coalesce())
+    product = csr_product(forward, backend=backend)
+
+    def aggregate(h: Tensor) -> Tensor:
+        out: Tensor = _Aggregation.apply(h, forward, backward, product)  # type: ignore[no-untyped-call]
+        return out
+
+    return aggregate
 
 
 class _Aggregation(torch.autograd.Function):

@@ -28,6 +28,7 @@ from gnnbench.numerics import (
     require_exact,
 )
 from gnnbench.reference import Backend, Layer, UnsupportedByBackend
+from gnnbench.reference.roster import Named
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -117,7 +118,7 @@ def bind(
     return layer
 
 
-def judge(evidence: Evidence, backend: Backend, comparisons: Sequence[Comparison]) -> None:
+def judge(evidence: Evidence, backend: Named, comparisons: Sequence[Comparison]) -> None:
     """Record every margin; then fail on the worst where one is beyond its bound."""
     __tracebackhide__ = True
     for comparison in comparisons:
