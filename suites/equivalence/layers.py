@@ -18,6 +18,7 @@ from gnnbench.numerics.gat import gat_bounds, gat_oracle, real_gat_inputs
 from gnnbench.numerics.operands import Answer, Operands, compare_answer, run_layer
 from gnnbench.numerics.sage import (
     exact_sage_inputs,
+    positive_sage_inputs,
     real_sage_inputs,
     require_exact_sage,
     sage_bounds,
@@ -45,10 +46,12 @@ class LayerCase:
     bounds: Mapping[str, Tensor] | None
     """None where the answer must be equal bit for bit."""
 
-    def compare(self, layer: Any, device: torch.device) -> list[Comparison]:
-        """Run `layer` on `device`, and each quantity against the oracle."""
+    def compare(
+        self, layer: Any, device: torch.device, quantities: Sequence[str] | None = None
+    ) -> list[Comparison]:
+        """Run `layer` on `device`, and each of `quantities`, or all there are, against the oracle."""
         found = run_layer(layer, self.inputs.to(device))
-        return compare_answer(found, self.answer, self.bounds, device=device)
+        return compare_answer(found, self.answer, self.bounds, device=device, quantities=quantities)
 
 
 @cache
@@ -62,10 +65,11 @@ def exact_sage_case(name: str) -> LayerCase:
 
 
 @cache
-def real_sage_case(name: str) -> LayerCase:
-    """Real numbers on the probe graph called `name`, as wide as it asks for."""
+def real_sage_case(name: str, *, positive: bool = False) -> LayerCase:
+    """Real numbers on the probe graph called `name`, as wide as it asks for; of one sign, if asked for."""
     probe = _probe(name)
-    inputs = real_sage_inputs(probe.graph.num_nodes, *probe.widths)
+    draw = positive_sage_inputs if positive else real_sage_inputs
+    inputs = draw(probe.graph.num_nodes, *probe.widths)
     oracle = sage_oracle(probe.graph, inputs)
     return LayerCase(probe.graph, inputs, oracle, sage_bounds(oracle))
 

@@ -3,6 +3,7 @@
 from gnnbench.numerics.sage.bounds import sage_bound, sage_bounds
 from gnnbench.numerics.sage.inputs import (
     exact_sage_inputs,
+    positive_sage_inputs,
     real_sage_inputs,
     require_exact_sage,
     sage_headroom,
@@ -13,6 +14,7 @@ __all__ = [
     "SageInputs",
     "SageOracle",
     "exact_sage_inputs",
+    "positive_sage_inputs",
     "real_sage_inputs",
     "require_exact_sage",
     "sage_bound",

@@ -28,6 +28,24 @@ def real_sage_inputs(num_nodes: int, features: int, channels: int, *, seed: int 
     )
 
 
+def positive_sage_inputs(num_nodes: int, features: int, channels: int, *, seed: int = 0) -> SageInputs:
+    """Positive numbers, float32: X and G from 0.5 to 1.5, weights and b from 0 to 1.
+
+    Nothing cancels, so each entry is as large as its bound is wide: what is wrong by a factor of 1 + 2^-11
+    shows even where thousands of in-edges meet, as a count that stops at 2048 of 2049 does. G is not ones:
+    equal terms round alike, again and again, and λ√m holds for roundings that do not conspire. Sums over all
+    nodes may still stagnate, with terms below an ulp of what was added up before: judge forward and dX only.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    return SageInputs(
+        x=torch.rand(num_nodes, features, generator=generator) + 0.5,
+        weight_l=torch.rand(features, channels, generator=generator),
+        weight_r=torch.rand(features, channels, generator=generator),
+        bias=torch.rand(channels, generator=generator),
+        upstream=torch.rand(num_nodes, channels, generator=generator) + 0.5,
+    )
+
+
 def _with_root(inputs: LayerInputs, weight_r: Tensor) -> SageInputs:
     return SageInputs(
         x=inputs.x,
