@@ -281,6 +281,39 @@ def test_scores_that_float32_can_not_tell_apart_leave_shares_open():
     assert float(gat_bound(oracle, "forward").max()) < 6 * float(largest)
 
 
+def test_a_score_that_may_be_anything_may_take_all_attention():
+    """Node 0 has a score of 0 that is the difference of 10^9 and 10^9: its share is e^-800, or 1."""
+    inputs = GatInputs(
+        x=torch.tensor([[1e9, 1e9], [800.0, 0.0]]),
+        weight=torch.tensor([[1.0], [-1.0]]),
+        att_src=torch.ones(1, 1),
+        att_dst=torch.zeros(1, 1),
+        bias=None,
+        upstream=torch.ones(2, 1),
+    )
+    oracle = gat_oracle(Graph(torch.tensor([[0], [1]]), 2), inputs)
+
+    assert float(oracle.values["forward"][1, 0]) == 800
+    assert float(gat_bound(oracle, "forward")[1, 0]) >= 800
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_maximum_that_is_differentiated_is_within(seed):
+    """It adds the rounding errors of a whole hub to one leaf, which alone would have no room for them."""
+    leaves = 2000
+    hub = torch.stack([torch.arange(1, leaves + 1), torch.zeros(leaves, dtype=torch.int64)])
+    graph = Graph(hub, leaves + 1)
+    inputs = real_gat_inputs(leaves + 1, 1, 1, heads=1, scale=0.01, seed=seed)
+    upstream = torch.zeros_like(inputs.upstream)
+    upstream[0] = 1
+    inputs = replace(inputs, x=inputs.x + 3, upstream=upstream)
+    oracle = gat_oracle(graph, inputs)
+    layer = GatMutant("maximum", maximum=highest).bind(graph, device=CPU, dtype=torch.float32)
+
+    for comparison in compare_answer(run_layer(layer, inputs), oracle, gat_bounds(oracle)):
+        assert comparison.passed, comparison.summary
+
+
 def test_a_lone_nodes_share_is_exact():
     """It attends to itself alone, so however uncertain the score, the result is its h."""
     inputs = replace(real_gat_inputs(1, 5, 2, heads=2, scale=100.0), bias=None)

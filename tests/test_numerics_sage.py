@@ -228,7 +228,11 @@ def test_exact_probes_are_exact(probe):
 
 
 def test_probes_that_would_round_are_refused():
-    """A third is no number of float32."""
+    """A third is no number of float32; and whole numbers + 2^-18 need more bits than it has, if not by much."""
+    plain = exact_probe_graphs("none")[0].graph
+    inputs = exact_sage_inputs(plain.num_nodes)
+    with pytest.raises(ValueError, match="forward: .* found some that may need [1-9][0-9.]* times"):
+        require_exact_sage(sage_oracle(plain, replace(inputs, x=inputs.x + 2.0**-18)))
     graph = Graph(torch.tensor([[0, 1, 2], [3, 3, 3]]), 4)
     with pytest.raises(ValueError, match="forward: expected partial sums that float32 holds exactly"):
         require_exact_sage(sage_oracle(graph, exact_sage_inputs(4)))
