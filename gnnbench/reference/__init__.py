@@ -1,4 +1,7 @@
-"""The GCN of Kipf & Welling (2017): one backend a file, the registry, and the model built from them."""
+"""The GCN of Kipf & Welling (2017): one backend a file, the registry, and the model built from them.
+
+The layers of GraphSAGE and GAT are in `sage` and `gat`, each with backends and a list of its own.
+"""
 
 from gnnbench.reference.compiled import CompiledBackend, IndexAddCompiledBackend
 from gnnbench.reference.coo import CooBackend
@@ -7,6 +10,7 @@ from gnnbench.reference.csr import CsrBackend
 from gnnbench.reference.cudagraph import CudaGraphBackend
 from gnnbench.reference.dense import DenseBackend
 from gnnbench.reference.features import SparseFeatures
+from gnnbench.reference.gat import register_gat
 from gnnbench.reference.index_add import IndexAddBackend
 from gnnbench.reference.model import GCN
 from gnnbench.reference.protocol import Backend, Layer, UnsupportedByBackend, WeightedBackend, WeightedLayer
@@ -24,6 +28,7 @@ from gnnbench.reference.registry import (
     register_backend,
     unregister_backend,
 )
+from gnnbench.reference.sage import register_sage
 from gnnbench.reference.sparse_features import SparseFeaturesBackend
 from gnnbench.reference.training import TrainingResult, train
 
@@ -69,6 +74,8 @@ __all__ = [
     "backend",
     "backends",
     "register_backend",
+    "register_gat",
+    "register_sage",
     "train",
     "unregister_backend",
 ]
