@@ -244,3 +244,39 @@ def test_unknown_quantities_are_refused():
     with pytest.raises(ValueError, match="db: the layer has no bias"):
         gcn_bound(oracle, "db")
     assert set(gcn_bounds(oracle)) == {"forward", "dX", "dW"}
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("copies", [100, 2_000, 50_000])
+def test_equal_terms_that_round_alike_are_within(copies, weighted):
+    """One edge many times over, added one by one: every rounding but a few goes the same way."""
+    pairs = torch.cat([torch.tensor([[2], [1]]), torch.tensor([[0], [1]]).expand(2, copies)], dim=1)
+    weight = torch.cat([torch.tensor([copies * 1.7]), torch.full((copies,), 1.3)])
+    graph = Graph(pairs, 3, weight if weighted else None)
+    worst = 0.0
+    for seed in range(4):
+        inputs = real_inputs(3, 4, 8, seed=seed)
+        oracle = oracle_of(graph, inputs)
+        found = evaluate(Mutant().bind(graph), inputs)
+        worst = max(worst, *(compare(name, getattr(found, name), oracle).ratio for name in QUANTITIES))
+
+    assert 0.01 < worst <= 1
+
+
+def test_only_equal_terms_widen_the_bound():
+    """100 edges from 100 nodes grow as 8·√m; with 99 of them equal, Σ r² passes m² and only m is left."""
+    inputs = real_inputs(101, 1, 1, bias=False)
+    x = inputs.x.clone()
+    x[0] = 0
+    apart = torch.stack([torch.arange(1, 101), torch.zeros(100, dtype=torch.int64)])
+    alike = apart.clone()
+    alike[0] = alike[0].clamp(99)
+    errors = []
+    for pairs in (apart, alike):
+        oracle = gcn_oracle(Graph(pairs, 101), x, inputs.weight, None, inputs.upstream)
+        magnitude = oracle.adjacency.absolute @ (oracle.inputs.x.abs() @ oracle.inputs.weight.abs())
+        relative = gcn_bound(oracle, "forward")[0, 0] / magnitude[0, 0]
+        errors.append(float(relative / (1 + relative) / U))
+
+    # 18 for Â's entry, then 101 messages, one inner product of length 1 each, and the bias.
+    assert errors == pytest.approx([18 + 8 * math.sqrt(103), 18 + 103])

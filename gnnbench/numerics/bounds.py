@@ -57,12 +57,17 @@ FP32 = PrecisionMode(name="fp32", u=2.0**-24, u_in=0.0, u_acc=2.0**-24)
 TF32 = PrecisionMode(name="tf32", u=2.0**-24, u_in=2.0**-10, u_acc=2.0**-23)
 
 
-def growth(roundings: Tensor) -> Tensor:
+def growth(roundings: Tensor, spread: Tensor | None = None) -> Tensor:
     """g(m): by how many u a sum of m roundings may be off.
 
-    m is certain; λ√m is all but certain, and smaller from m = λ² = 64 on.
+    m is certain; λ√m is all but certain, and smaller from m = λ² = 64 on, where each rounding goes its own way.
+
+    Equal numbers do not: added one after the other, each is rounded as the one before until the sum passes a
+    power of 2. Of roundings that fall into groups of r_1, r_2, … that may go one way together, Azuma's
+    inequality bounds the sum by λ√(Σ r_k²)·u, and Σ r_k² is what `spread` says.
     """
-    return torch.minimum(roundings, LAMBDA * roundings.sqrt())
+    spread = roundings if spread is None else spread
+    return torch.minimum(roundings, LAMBDA * spread.sqrt())
 
 
 @judging
@@ -97,7 +102,8 @@ def _forward(oracle: Oracle, mode: PrecisionMode) -> Tensor:
     # Row i of ÂX may be as full as all its neighbours' rows together, so Σ and not max of their nonzeros:
     # the maximum would cover Â(XW) alone.
     inner = (adjacency.pattern @ _count_nonzero(x, dim=1)[:, None])[:, 0].clamp_max(x.shape[1])
-    error = _entries(mode) + growth(inner + adjacency.row_counts + 1) * mode.u_acc
+    roundings = inner + adjacency.row_counts + 1
+    error = _entries(mode) + growth(roundings, inner + _message_spread(adjacency) + 1) * mode.u_acc
     messages = x @ w
     magnitude = adjacency.absolute @ messages
     total = magnitude if oracle.inputs.bias is None else magnitude + oracle.inputs.bias.abs()
@@ -108,27 +114,36 @@ def _dx(oracle: Oracle, mode: PrecisionMode) -> Tensor:
     """M = |Âᵀ||G||W|ᵀ, m_i = C + nᵀ_i + 1."""
     adjacency = oracle.adjacency.transpose
     messages = oracle.inputs.upstream.abs() @ oracle.inputs.weight.abs().T
-    error = _entries(mode) + growth(adjacency.row_counts + oracle.inputs.weight.shape[1] + 1) * mode.u_acc
+    inner = oracle.inputs.weight.shape[1]
+    roundings = inner + adjacency.row_counts + 1
+    error = _entries(mode) + growth(roundings, inner + _message_spread(adjacency) + 1) * mode.u_acc
     magnitude = adjacency.absolute @ messages
     return _inflate(error)[:, None] * magnitude + _degree_error(oracle, adjacency, messages, magnitude, mode)
 
 
 def _dw(oracle: Oracle, mode: PrecisionMode) -> Tensor:
-    """M = |X|ᵀ|Âᵀ||G|, m_k = (longest row of Â or Âᵀ) + (rows that reach feature k) + 1.
+    """M = |X|ᵀ|Âᵀ||G|, m = (row of Âᵀ or Â on the way) + (rows that reach feature k) + 1.
 
-    `Xᵀ(ÂᵀG)` sums over the nodes that have feature k, `(ÂX)ᵀG` over those that have a neighbour with it.
+    `Xᵀ(ÂᵀG)` sums over the nodes that have feature k, `(ÂX)ᵀG` over those that have a neighbour with it: the
+    larger of the two bounds. Each row counts with its own length, for most are shorter than the longest.
     """
-    x, adjacency = oracle.inputs.x.abs(), oracle.adjacency
-    back = adjacency.transpose
-    longest = torch.cat([adjacency.row_counts, back.row_counts, torch.zeros(1, dtype=torch.float64)]).max()
-    reached = _count_nonzero(adjacency.pattern @ (x != 0).double(), dim=0)
-    error = (
-        _entries(mode) + growth(longest + torch.maximum(_count_nonzero(x, dim=0), reached) + 1) * mode.u_acc
+    x, upstream = oracle.inputs.x.abs(), oracle.inputs.upstream.abs()
+    adjacency, back = oracle.adjacency, oracle.adjacency.transpose
+    present, reached = (x != 0).double(), adjacency.pattern @ (x != 0).double()
+    aggregated = back.absolute @ upstream
+    total = torch.maximum(
+        (x * _inflate(_way(back, _count_nonzero(present, dim=0), mode))).T @ aggregated,
+        (adjacency.absolute @ x * _inflate(_way(adjacency, _count_nonzero(reached, dim=0), mode))).T
+        @ upstream,
     )
-    messages = oracle.inputs.upstream.abs()
-    aggregated = back.absolute @ messages
-    spread = _degree_error(oracle, back, messages, aggregated, mode)
-    return _inflate(error)[:, None] * (x.T @ aggregated) + x.T @ spread
+    return total + x.T @ _degree_error(oracle, back, upstream, aggregated, mode)
+
+
+def _way(adjacency: Adjacency, nodes: Tensor, mode: PrecisionMode) -> Tensor:
+    """ε of a term that is summed along a row and then with those of `nodes` other rows: `[N, F]`."""
+    roundings = adjacency.row_counts[:, None] + nodes + 1
+    spread = _message_spread(adjacency)[:, None] + nodes + 1
+    return _entries(mode) + growth(roundings, spread) * mode.u_acc
 
 
 def _db(oracle: Oracle, mode: PrecisionMode) -> Tensor:
@@ -159,13 +174,39 @@ def degree_error(oracle: Oracle, mode: PrecisionMode = FP32) -> Tensor:
     """float64 `[N]`: the relative error of d^-1/2 that a rounded sum d brings.
 
     A sum of n weights errs by g(n)·u·Σ|w|; relative to d itself that is Σ|w|/|d| as much, and the inverse
-    root halves it. Unweighted degrees are exact.
+    root halves it. Equal weights round alike, whatever node they come from. Unweighted degrees are exact.
     """
     graph = oracle.graph
     counts = oracle.adjacency.row_counts
     if not graph.is_weighted and float(counts.max() if counts.numel() else 0) < _EXACT_COUNT:
         return torch.zeros_like(counts)
-    return _inflate(growth(counts) * mode.u) * _cancellation(oracle) / 2
+    _, target, weight = looped_edges(graph, oracle.self_loops)
+    spread = _spread(graph.num_nodes, target, weight)
+    return _inflate(growth(counts, spread) * mode.u) * _cancellation(oracle) / 2
+
+
+def _message_spread(adjacency: Adjacency) -> Tensor:
+    """Σ r_k² of each row, as float64 `[N]`: equal terms of a sum are duplicate edges of one weight.
+
+    Terms from different nodes are taken to differ, as they do with operands that are drawn at random.
+    """
+    return _spread(adjacency.num_nodes, adjacency.target, adjacency.value, adjacency.source)
+
+
+def _spread(num_rows: int, row: Tensor, value: Tensor, *keys: Tensor) -> Tensor:
+    """Σ r_k² of each row, as float64 `[num_rows]`, r_k of its nonzero entries agreeing in value and all `keys`.
+
+    The number of entries where no two agree.
+    """
+    keys = tuple(key[value != 0] for key in (row, value, *keys))
+    order = torch.arange(keys[0].shape[0])
+    for key in reversed(keys):
+        order = order[key[order].argsort(stable=True)]
+    first = torch.ones(order.shape[0], dtype=torch.bool)
+    first[1:] = torch.stack([key[order].diff() != 0 for key in keys]).any(dim=0)
+    together = torch.bincount(first.cumsum(0) - 1).double()
+    spread = torch.zeros(num_rows, dtype=torch.float64)
+    return spread.index_add_(0, keys[0][order][first], together.square())
 
 
 def _cancellation(oracle: Oracle) -> Tensor:
