@@ -7,21 +7,26 @@ from gnnbench.graphs.graph import SELF_LOOPS, Graph, SelfLoops
 from gnnbench.graphs.node_classification import NodeClassification
 from gnnbench.graphs.planetoid_files import PLANETOID_NAMES, DatasetAbsent, DatasetCorrupt
 from gnnbench.graphs.probes import ProbeGraph, probe_graphs
+from gnnbench.graphs.random_graphs import Choices, RandomChoices, describe_graph, random_graph
 from gnnbench.graphs.stand_in import stochastic_block_model_cora
 
 __all__ = [
     "EXACT_DEGREES",
     "PLANETOID_NAMES",
     "SELF_LOOPS",
+    "Choices",
     "DatasetAbsent",
     "DatasetCorrupt",
     "Graph",
     "NodeClassification",
     "ProbeGraph",
+    "RandomChoices",
     "SelfLoops",
+    "describe_graph",
     "exact_probe_graphs",
     "planetoid",
     "power_law",
     "probe_graphs",
+    "random_graph",
     "stochastic_block_model_cora",
 ]

@@ -31,6 +31,7 @@ from gnnbench.numerics.precision import (
     tripwire_graph,
     tripwire_inputs,
 )
+from gnnbench.numerics.random_layer import RandomLayer, random_layer
 
 __all__ = [
     "BANDS",
@@ -49,6 +50,7 @@ __all__ = [
     "Precision",
     "PrecisionMode",
     "Quantity",
+    "RandomLayer",
     "Tripwire",
     "classify",
     "compare",
@@ -67,6 +69,7 @@ __all__ = [
     "growth",
     "normalised_adjacency",
     "rademacher",
+    "random_layer",
     "real_inputs",
     "relative_error",
     "require_exact",

@@ -1,6 +1,7 @@
 """The record: one immutable, versioned document a run. Imports nothing of ours, and never torch."""
 
 from gnnbench.record.codec import DocumentError
+from gnnbench.record.counterexample import COUNTEREXAMPLE, Counterexample, counterexamples
 from gnnbench.record.document import dumps, json_schema, load, loads, save, write_atomically
 from gnnbench.record.environment import Device, Environment, Fact
 from gnnbench.record.measurement import Direction, Margin, Measurement, Scalar
@@ -10,6 +11,8 @@ from gnnbench.record.run import Invocation, Run
 from gnnbench.record.verdict import Verdict, verdict
 
 __all__ = [
+    "COUNTEREXAMPLE",
+    "Counterexample",
     "Device",
     "Direction",
     "DocumentError",
@@ -26,6 +29,7 @@ __all__ = [
     "RunState",
     "Scalar",
     "Verdict",
+    "counterexamples",
     "dumps",
     "json_schema",
     "load",
