@@ -118,8 +118,13 @@ def bind(
     return layer
 
 
-def judge(evidence: Evidence, backend: Named, comparisons: Sequence[Comparison]) -> None:
-    """Record every margin; then fail on the worst where one is beyond its bound."""
+def judge(
+    evidence: Evidence, backend: Named, comparisons: Sequence[Comparison], *, on: str = "", fix: str = ""
+) -> None:
+    """Record every margin; then fail on the worst where one is beyond its bound.
+
+    `on` says what was computed, `fix` what to do about it, where that is not what the check itself has.
+    """
     __tracebackhide__ = True
     for comparison in comparisons:
         evidence.margin(
@@ -135,8 +140,9 @@ def judge(evidence: Evidence, backend: Named, comparisons: Sequence[Comparison])
     worst = max(wrong, key=lambda comparison: comparison.ratio)
     others = ", ".join(comparison.name for comparison in wrong if comparison is not worst)
     fail(
-        f"{backend.name}: {worst.summary}" + (f"; {others} wrong as well" if others else ""),
+        f"{backend.name}: {worst.summary}" + (f"; {others} wrong as well" if others else "") + on,
         expected=worst.expected + (f" at {worst.where}" if worst.where else ""),
         found=worst.got,
         cause=worst.cause,
+        fix=fix,
     )
