@@ -24,6 +24,8 @@ _OPTIONS: tuple[tuple[str, str, str], ...] = (
     ),
     ("data", "DIR", "folder of data sets, as NAME/raw/... (default: $GNNBENCH_DATA)"),
     ("output", "DIR", "folder for run folders; `none` writes nothing (default: reports)"),
+    ("replay", "FILE", "document whose recorded graphs suites/equivalence/replay.py runs again"),
+    ("replay-check", "ID", "of that document only the graph of this check (default: all)"),
     ("run-id", "ID", "name of the run and its folder (default: made from the time)"),
 )
 

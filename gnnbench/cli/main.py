@@ -15,6 +15,7 @@ _COMMANDS = {
     "run": "gnnbench.cli.run",
     "report": "gnnbench.cli.report",
     "prove": "gnnbench.cli.prove",
+    "replay": "gnnbench.cli.replay",
 }
 
 _EPILOG = """\b

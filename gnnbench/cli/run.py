@@ -119,10 +119,8 @@ def run(
 
     Everything after `--` goes to pytest.
     """
-    suites, devices, require = _words(suites), _words(devices), _words(require)
+    suites, devices, require = words(suites), words(devices), words(require)
     _validate(suites, require, data, json_to)
-    run_id = new_run_id()
-    folder = output.resolve() / run_id
     invocation = Invocation(
         argv=("gnnbench", *sys.argv[1:]),
         tier=tier,
@@ -130,22 +128,57 @@ def run(
         require=tuple(require),
         keyword=keyword,
     )
+    options = [
+        *(f"--gnnbench-suite={name}" for name in suites),
+        *(f"--gnnbench-device={name}" for name in devices),
+        *(f"--gnnbench-require={what}" for what in require),
+        *([f"--gnnbench-data={data.resolve()}"] if data else []),
+        *(["-k", keyword] if keyword else []),
+    ]
+    ended = conduct(
+        invocation, _places(suites, require), options, pytest_args=pytest_args, output=output, charts=charts
+    )
+    if isinstance(ended, int):
+        return ended
+    publish(*ended, json_to)
+    return int(ended[0].exit_code or 0)
+
+
+def conduct(
+    invocation: Invocation,
+    places: Sequence[Path],
+    options: Sequence[str],
+    *,
+    pytest_args: Sequence[str],
+    output: Path,
+    charts: bool,
+) -> tuple[Run, Path] | int:
+    """Run the checks in `places` in a child, follow it, and leave document and reports.
+
+    Args:
+        invocation: for the document, should the child die before it has begun its own.
+        places: files and folders for pytest to collect.
+        options: for the plugin.
+        pytest_args: the user's own, for pytest.
+        output: where the run's own folder is made.
+        charts: whether to draw figures into the report.
+
+    Returns:
+        The finished document and its folder; an exit code where there never was a run.
+    """
+    run_id = new_run_id()
+    folder = output.resolve() / run_id
     blank = Run(
         id=run_id, state=RunState.RUNNING, started_at=now(), gnnbench=__version__, invocation=invocation
     )
     _make_folder(folder, blank)
-
     command = _pytest_command(
-        _places(suites, require),
+        places,
         [
-            f"--gnnbench-tier={tier}",
+            f"--gnnbench-tier={invocation.tier}",
             f"--gnnbench-output={folder.parent}",
             f"--gnnbench-run-id={run_id}",
-            *(f"--gnnbench-suite={name}" for name in suites),
-            *(f"--gnnbench-device={name}" for name in devices),
-            *(f"--gnnbench-require={what}" for what in require),
-            *([f"--gnnbench-data={data.resolve()}"] if data else []),
-            *(["-k", keyword] if keyword else []),
+            *options,
             *pytest_args,
         ],
     )
@@ -168,8 +201,7 @@ def run(
         return status if status >= 0 else ExitCode.INTERNAL_ERROR
     if not follower.done or finished.warnings:
         _write_reports(finished, folder, charts=charts)
-    _publish(finished, folder, json_to)
-    return int(finished.exit_code or 0)
+    return finished, folder
 
 
 def _places(suites: Sequence[str], require: Sequence[str]) -> list[Path]:
@@ -186,7 +218,7 @@ def _pytest_command(places: Sequence[Path], options: Sequence[str]) -> list[str]
     return [sys.executable, "-c", _PYTEST, *map(str, places), *pytest_options(), *options]
 
 
-def _words(values: Sequence[str]) -> list[str]:
+def words(values: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(word for value in values for word in value.replace(",", " ").split()))
 
 
@@ -257,7 +289,7 @@ def _write_reports(document: Run, folder: Path, *, charts: bool) -> None:
         )
 
 
-def _publish(document: Run, folder: Path, json_to: str | None) -> None:
+def publish(document: Run, folder: Path, json_to: str | None) -> None:
     """Say the verdict, then hand it on. A sink that is full, closed or not there takes nothing from the others."""
     from gnnbench.report import annotation_lines, append_step_summary, terminal_verdict
 

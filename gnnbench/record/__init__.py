@@ -1,7 +1,7 @@
 """The record: one immutable, versioned document a run. Imports nothing of ours, and never torch."""
 
 from gnnbench.record.codec import DocumentError
-from gnnbench.record.counterexample import COUNTEREXAMPLE, Counterexample, counterexamples
+from gnnbench.record.counterexample import COUNTEREXAMPLE, REPLAYED, Counterexample, counterexamples
 from gnnbench.record.document import dumps, json_schema, load, loads, save, write_atomically
 from gnnbench.record.environment import Device, Environment, Fact
 from gnnbench.record.measurement import Direction, Margin, Measurement, Scalar
@@ -12,6 +12,7 @@ from gnnbench.record.verdict import Verdict, verdict
 
 __all__ = [
     "COUNTEREXAMPLE",
+    "REPLAYED",
     "Counterexample",
     "Device",
     "Direction",

@@ -13,6 +13,9 @@ from gnnbench.record.run import Run
 #: Under this name a result holds one among its facts.
 COUNTEREXAMPLE = "counterexample"
 
+#: Under this name the result of a replay holds the id of the check that recorded the graph.
+REPLAYED = "replayed"
+
 SCHEMA = "gnnbench.counterexample/1"
 
 Matrix = tuple[tuple[float, ...], ...]

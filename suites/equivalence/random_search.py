@@ -96,6 +96,36 @@ def compared(backend: Backend, layer: RandomLayer, device: torch.device) -> list
     return case.compare(evaluate(bound, layer.inputs.to(device)), device)
 
 
+def replayed(evidence: Evidence, backend: Backend, device: torch.device, layer: RandomLayer) -> None:
+    """Judge one recorded layer again: as failed, as passed, or as inconclusive where it is refused now."""
+    __tracebackhide__ = True
+    try:
+        found = compared(backend, layer, device)
+    except NotApplicable as unsupported:
+        inconclusive(
+            f"{backend.name} refuses the graph now: {unsupported.finding.summary}",
+            fix="see whether the backend was meant to refuse it",
+        )
+    except Exception as error:
+        tell_failure(evidence, backend, device, layer, error)
+    worst = max(found, key=lambda comparison: comparison.ratio)
+    evidence.fact(
+        "worst",
+        {
+            "quantity": worst.name,
+            "where": worst.where,
+            "expected": worst.expected,
+            "got": worst.got,
+            "error": f"{worst.error:.3g}",
+            "bound": f"{worst.bound:.3g}",
+        },
+    )
+    if worst.passed:
+        judge(evidence, backend, found)
+    else:
+        tell_failure(evidence, backend, device, layer, found)
+
+
 def tell_failure(
     evidence: Evidence,
     backend: Backend,
