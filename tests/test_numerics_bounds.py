@@ -280,3 +280,20 @@ def test_only_equal_terms_widen_the_bound():
 
     # 18 for Â's entry, then 101 messages, one inner product of length 1 each, and the bias.
     assert errors == pytest.approx([18 + 8 * math.sqrt(103), 18 + 103])
+
+
+def test_edges_from_nodes_without_a_degree_round_the_degree_too():
+    """Without self-loops their messages are zero, and their weights are summed all the same."""
+    leaves, worst = 600, 0.0
+    into = torch.stack([torch.arange(2, 2 + leaves), torch.zeros(leaves, dtype=torch.int64)])
+    # Of all who speak to node 0 only node 1 is spoken to.
+    pairs = torch.cat([into, torch.tensor([[1, 0], [0, 1]])], dim=1)
+    inputs = real_inputs(2 + leaves, 1, 1)
+    for quarter in range(-8, 8):
+        graph = Graph(pairs, 2 + leaves, torch.full((leaves + 2,), 2 ** (quarter / 4)))
+        oracle = oracle_of(graph, inputs, "none")
+        found = evaluate(Mutant().bind(graph, self_loops="none"), inputs)
+        worst = max(worst, *(compare(name, getattr(found, name), oracle).ratio for name in QUANTITIES))
+        assert oracle.adjacency.row_counts.tolist()[:2] == [1, 1]
+
+    assert 0.1 < worst <= 1

@@ -174,13 +174,14 @@ def degree_error(oracle: Oracle, mode: PrecisionMode = FP32) -> Tensor:
     """float64 `[N]`: the relative error of d^-1/2 that a rounded sum d brings.
 
     A sum of n weights errs by g(n)·u·Σ|w|; relative to d itself that is Σ|w|/|d| as much, and the inverse
-    root halves it. Equal weights round alike, whatever node they come from. Unweighted degrees are exact.
+    root halves it. Equal weights round alike, whatever node they come from. All edges into a node count, also
+    those whose Â is 0 because their source has no degree. Unweighted degrees are exact.
     """
     graph = oracle.graph
-    counts = oracle.adjacency.row_counts
+    _, target, weight = looped_edges(graph, oracle.self_loops)
+    counts = in_degrees(target, (weight != 0).double(), graph.num_nodes)
     if not graph.is_weighted and float(counts.max() if counts.numel() else 0) < _EXACT_COUNT:
         return torch.zeros_like(counts)
-    _, target, weight = looped_edges(graph, oracle.self_loops)
     spread = _spread(graph.num_nodes, target, weight)
     return _inflate(growth(counts, spread) * mode.u) * _cancellation(oracle) / 2
 
