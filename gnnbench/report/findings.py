@@ -105,6 +105,8 @@ def unjudged(run: Run) -> tuple[Group, ...]:
 
 def command_alone(run: Run, result: Result) -> str:
     """The command line that runs one check again, with the devices, data and plugins of this run."""
+    if _is_replay(run):
+        return _join(list(run.invocation.argv))
     name = result.nodeid.rpartition("::")[2] or result.id.rpartition("/")[2]
     if result.suite == proofs.SUITE:
         return _join(["gnnbench", "prove", name])
@@ -118,7 +120,7 @@ def command_alone(run: Run, result: Result) -> str:
 def command_again(run: Run) -> str:
     """The command line that makes the whole run again."""
     asked = run.invocation
-    if asked.suites == (proofs.SUITE,):
+    if asked.suites == (proofs.SUITE,) or _is_replay(run):
         return _join(["gnnbench", *asked.argv[1:]])
     words = ["gnnbench", "run", "--tier", asked.tier]
     words += [word for suite in asked.suites for word in ("--suite", suite)]
@@ -126,6 +128,11 @@ def command_again(run: Run) -> str:
     words += _setting(run)
     words += ["-k", asked.keyword] if asked.keyword else []
     return _join([*words, *_passed_on(run)])
+
+
+def _is_replay(run: Run) -> bool:
+    """Whether the checks came from a document, without which no other command finds them."""
+    return run.invocation.argv[:2] == ("gnnbench", "replay")
 
 
 def _setting(run: Run) -> list[str]:
