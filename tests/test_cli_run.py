@@ -322,7 +322,9 @@ def test_a_killed_child_is_told_by_the_command(project):
     assert project.document.ended_by == "SIGKILL in environment/sample/second"
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["report", "--help"], ["--version"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["run", "--help"], ["report", "--help"], ["replay", "--help"], ["--version"]]
+)
 def test_help_imports_nothing_heavy(arguments):
     """Help is for machines without torch, and for people in a hurry."""
     code = (

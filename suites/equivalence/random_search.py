@@ -6,7 +6,7 @@ from collections import Counter
 
 import torch
 
-from gnnbench.checks import Evidence, NotApplicable, fail, inconclusive, not_applicable
+from gnnbench.checks import CheckFailed, Evidence, NotApplicable, fail, inconclusive, not_applicable
 from gnnbench.numerics import Comparison, Quantity, RandomLayer, evaluate
 from gnnbench.record import COUNTEREXAMPLE
 from gnnbench.record.codec import encode
@@ -141,13 +141,16 @@ def tell_failure(
     again = "; given once more, the same graph passed, so that the answer is not repeatable" if flaky else ""
     if isinstance(found, Exception):
         message = str(found).strip().partition("\n")[0]
-        fail(
-            f"{backend.name}: {type(found).__name__}: {message}, on {layer}",
-            expected="a result",
-            found="an exception",
-            cause=f"{type(found).__name__} on {layer}",
-            fix=REPLAY,
-        )
+        try:
+            fail(
+                f"{backend.name}: {type(found).__name__}: {message}, on {layer}",
+                expected="a result",
+                found="an exception",
+                cause=f"{type(found).__name__}: {message}",
+                fix=REPLAY,
+            )
+        except CheckFailed as failed:
+            raise failed from found  # whose traceback says where in the backend
     judge(evidence, backend, found, on=f"; on {layer}{again}", fix=REPLAY)
     inconclusive(
         f"{backend.name}: a failure was heard of, and every comparison is within its bound, on {layer}"
