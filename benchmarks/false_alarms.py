@@ -53,7 +53,7 @@ class Tally:
     def __str__(self) -> str:
         return (
             f"{self.name:<20}{self.graphs:>9,}{self.refused:>9,}{self.comparisons:>13,}{self.failures:>10,}"
-            f"{self.worst:>9.3f}{self.worst_graph:>10}{self.seconds:>9.1f} s"
+            f"{self.worst:>9.3f}{'-' if self.worst_graph < 0 else self.worst_graph:>10}{self.seconds:>9.1f} s"
         )
 
     def take(
@@ -105,11 +105,11 @@ class Tally:
 
 
 @click.command(help=__doc__)
-@click.option("--graphs", default=2000, show_default=True, help="For backends that do not compile.")
+@click.option("--graphs", default=2000, show_default=True)
 @click.option(
     "--compiled-graphs",
     type=int,
-    help="For those that compile, on four pairs of widths.  [default: a tenth of --graphs]",
+    help="For backends that compile, which get the same graphs with four pairs of widths.  [default: --graphs]",
 )
 @click.option("--first", default=0, show_default=True, help="Number of the first graph.")
 @click.option("--device", default="cuda" if torch.cuda.is_available() else "cpu", show_default=True)
@@ -121,7 +121,7 @@ def main(graphs: int, compiled_graphs: int | None, first: int, device: str, name
     tallies = {backend: Tally(backend.name) for backend in backends() if not names or backend.name in names}
     compiling = [backend for backend in tallies if getattr(backend, "tier", "smoke") != "smoke"]
     plain = [backend for backend in tallies if backend not in compiling]
-    fewer = graphs // 10 if compiled_graphs is None else compiled_graphs
+    fewer = graphs if compiled_graphs is None else compiled_graphs
     with tqdm(total=graphs * len(plain) + fewer * len(compiling), disable=None, unit="layer") as bar:
         for group, count, widths in ((plain, graphs, ()), (compiling, fewer, COMPILED_WIDTHS)):
             for number in range(first, first + count if group else first):
