@@ -30,8 +30,8 @@ def traits(graph):
         "weighted": graph.is_weighted,
         "unweighted": not graph.is_weighted,
         "zero weight": graph.is_weighted and bool((graph.edge_weight == 0).any()),
-        "own loops": graph.has_self_loops,
-        "duplicates": graph.has_duplicate_edges,
+        "own loops of few": graph.has_self_loops and graph.num_edges < 40,
+        "duplicates of few": graph.has_duplicate_edges and graph.num_edges < 40,
         "isolated last node": graph.num_nodes > 0 and graph.num_nodes - 1 not in graph.edge_index,
         "isolated node inside": bool(((heard == 0)[: len(spoken)] & (spoken == 0)[: len(heard)])[:-1].any())
         if len(heard) == len(spoken)
