@@ -51,7 +51,9 @@ def _sorted(graph: Graph, device: torch.device, self_loops: SelfLoops) -> tuple[
         raise UnsupportedByBackend("this PyTorch Geometric has no EdgeIndex: it came with PyG 2.6")
     require_edge_index_convention(graph, self_loops, path="EdgeIndex")
     size = (graph.num_nodes, graph.num_nodes)
-    edges, order = pyg.EdgeIndex(graph.to(device).edge_index, sparse_size=size).sort_by("col")
+    # EdgeIndex refuses what is not contiguous, as the transpose of a list of pairs.
+    edge_index = graph.to(device).edge_index.contiguous()
+    edges, order = pyg.EdgeIndex(edge_index, sparse_size=size).sort_by("col")
     return edges, order
 
 

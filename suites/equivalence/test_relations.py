@@ -1,0 +1,343 @@
+"""What must hold between the answers to a problem and to the same problem put otherwise. Bit for bit.
+
+All operands are whole numbers or powers of two times them, so nothing rounds, and a relation is judged without
+any tolerance: each variant against the oracle of the variant, which obeys the relation (`tests/` shows that it
+does), so that two answers that are wrong alike do not pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+
+import torch
+
+from gnnbench.checks import Evidence, check, fail
+from gnnbench.graphs import Graph, balanced_exact_graph, disjoint_union, exact_probe_graphs, sized_exact_graph
+from gnnbench.numerics import LayerInputs, compare_exact, evaluate, exact_inputs
+from gnnbench.reference import Backend
+
+from .cases import Case, bind, exact_case, make_case
+from .variants import judge_variants, run_cases, run_graphs
+
+WEIGHTED = "exact_weighted"
+
+#: Powers of two by which operands are scaled: float16 ends at 2^16 and at 2^-24, and float32 holds them all.
+SHIFTS = (-60, -30, 30, 60)
+
+
+def reordered(graph: Graph, order: torch.Tensor) -> Graph:
+    """The same graph, its edges in another order."""
+    weight = None if graph.edge_weight is None else graph.edge_weight[order]
+    return Graph(graph.edge_index[:, order], graph.num_nodes, weight)
+
+
+def edge_orders(graph: Graph) -> dict[str, Graph]:
+    """The same graph in each order that somebody may rely on."""
+    by_source = graph.source.argsort(stable=True)
+    by_target = graph.target.argsort(stable=True)
+    orders = {
+        "edges reversed": torch.arange(graph.num_edges).flip(0),
+        "edges sorted by source": by_source,
+        "edges sorted by target": by_target,
+        "edges sorted by target, then source": by_source[graph.target[by_source].argsort(stable=True)],
+        "edges sorted by target, last node first": by_target.flip(0),
+    }
+    return {name: reordered(graph, order) for name, order in orders.items()}
+
+
+@check(
+    catches=("F06", "F07", "F12"),
+    fix="The backend, or a kernel beneath it, relies on an order of the edges, or takes another way where they "
+    "are sorted and goes wrong there: sort a copy, or mend that way.",
+)
+def test_edge_order(backend: Backend, device: torch.device, evidence: Evidence) -> None:
+    """The order in which edges are listed makes no difference: sorted by either end, reversed."""
+    case = exact_case(WEIGHTED)
+    graphs = {name: graph.to(device) for name, graph in edge_orders(case.graph).items()}
+    judge_variants(evidence, backend, run_graphs(backend, case, graphs, device))
+
+
+def edge_storages(graph: Graph) -> dict[str, Graph]:
+    """The same edges and weights in memory as slices and transposes lay them out."""
+    index, weight = graph.edge_index, graph.weights()
+    wide = torch.full((2, 2 * graph.num_edges + 1), -1, dtype=index.dtype, device=index.device)
+    wide[:, 1::2] = index
+    spaced = torch.full((2 * graph.num_edges + 1,), torch.nan, device=index.device)
+    spaced[1::2] = weight
+    pairs = index.t().contiguous().t()
+    return {
+        "edge_index as the transpose of [E, 2]": Graph(pairs, graph.num_nodes, weight),
+        "edge_index as every other column": Graph(wide[:, 1::2], graph.num_nodes, weight),
+        "weights as every other entry": Graph(index, graph.num_nodes, spaced[1::2]),
+    }
+
+
+@check(
+    tier="standard",
+    fix="The backend hands edge_index or the weights on by address: call .contiguous(), or obey the strides.",
+)
+def test_edge_storage(backend: Backend, device: torch.device, evidence: Evidence) -> None:
+    """Edges and weights that are not contiguous give the same result, weights of stride 0 too."""
+    case, plain = exact_case(WEIGHTED), exact_case("exact_plain")
+    found = run_graphs(backend, case, edge_storages(case.graph.to(device)), device)
+    ones = torch.ones(1, device=device).expand(plain.graph.num_edges)
+    graph = Graph(plain.graph.edge_index.to(device), plain.graph.num_nodes, ones)
+    found |= run_graphs(backend, plain, {"weights of stride 0": graph}, device)
+    judge_variants(evidence, backend, found)
+
+
+def relabelled(case: Case, order: torch.Tensor) -> Case:
+    """`case` with node i renamed `order[i]`, operands and all."""
+    graph, inputs = case.graph, case.inputs
+    old = order.argsort()
+    return make_case(
+        Graph(order[graph.edge_index], graph.num_nodes, graph.edge_weight),
+        replace(inputs, x=inputs.x[old], upstream=inputs.upstream[old]),
+        exact=True,
+    )
+
+
+@cache
+def node_orders() -> dict[str, Case]:
+    case = exact_case(WEIGHTED)
+    graph = case.graph
+    rank = graph.in_degree().argsort(stable=True).argsort()
+    spoken = graph.reversed().in_degree().argsort(stable=True).argsort()
+    return {
+        "nodes reversed": relabelled(case, torch.arange(graph.num_nodes).flip(0)),
+        "hubs last": relabelled(case, rank),
+        "hubs first": relabelled(case, graph.num_nodes - 1 - rank),
+        "loudest last": relabelled(case, spoken),
+        "loudest first": relabelled(case, graph.num_nodes - 1 - spoken),
+    }
+
+
+@check(
+    tier="standard",
+    catches=("F04", "F19"),
+    fix="The answer for a node depends on its number: look at the first and last rows, and at how long and short "
+    "rows are dealt out.",
+)
+def test_node_order(backend: Backend, device: torch.device, evidence: Evidence) -> None:
+    """Renaming the nodes renames the rows: hubs at either end, silent nodes at either end."""
+    judge_variants(evidence, backend, run_cases(backend, node_orders(), device))
+
+
+def in_batch(name: str, graphs: list[Graph]) -> Case:
+    """One batch of `graphs` with operands of its own."""
+    union = disjoint_union(graphs)
+    return make_case(union, exact_inputs(union.num_nodes, seed=len(name)), exact=True)
+
+
+@cache
+def batches() -> dict[str, Case]:
+    ring, other = balanced_exact_graph((24,)), sized_exact_graph(33)
+    lone, silent = Graph(torch.empty(2, 0, dtype=torch.int64), 1), sized_exact_graph(1)
+    batches = {
+        "one graph, connected": [ring],
+        "one graph of one node": [lone],
+        "two graphs": [ring, other],
+        "twice the same graph": [ring, ring],
+        "a graph between nodes without edges": [lone, ring, silent],
+        "five graphs": [other, lone, ring, sized_exact_graph(2), sized_exact_graph(64)],
+        "33 graphs": [ring, sized_exact_graph(3), lone] * 11,
+    }
+    return {name: in_batch(name, graphs) for name, graphs in batches.items()}
+
+
+@check(
+    tier="standard",
+    catches=("F16", "F21"),
+    fix="The backend is right for several graphs in a batch and wrong for one, or the other way round: look at "
+    "dimensions of size 1, and at the offsets between the graphs.",
+)
+def test_batch(backend: Backend, device: torch.device, evidence: Evidence) -> None:
+    """Graphs in one batch, side by side without an edge between them, give what each gives alone."""
+    judge_variants(evidence, backend, run_cases(backend, batches(), device))
+
+
+@cache
+def scalings() -> dict[str, Case]:
+    case = exact_case(WEIGHTED)
+    cases: dict[str, Case] = {}
+    for shift in SHIFTS:
+        by, back = 2.0**shift, 2.0**-shift
+        inputs = case.inputs
+        assert inputs.bias is not None
+        scaled = {
+            f"x and b times 2^{shift}": replace(inputs, x=inputs.x * by, bias=inputs.bias * by),
+            f"x times 2^{shift}, W times 2^{-shift}": replace(
+                inputs, x=inputs.x * by, weight=inputs.weight * back
+            ),
+            f"gradient times 2^{shift}": replace(inputs, upstream=inputs.upstream * by),
+        }
+        cases |= {name: make_case(case.graph, one, exact=True) for name, one in scaled.items()}
+    return cases
+
+
+@check(
+    tier="standard",
+    catches=("F09", "F46"),
+    fix="Something on the way has less range than float32 (float16 ends at 65504 and at 6e-8), or adds or cuts off "
+    "at a fixed number.",
+)
+def test_scaling(backend: Backend, device: torch.device, evidence: Evidence) -> None:
+    """Operands times powers of two give the result times that power, over the range of float32."""
+    judge_variants(evidence, backend, run_cases(backend, scalings(), device))
+
+
+@cache
+def weight_scalings() -> dict[str, Case]:
+    graph = next(probe.graph for probe in exact_probe_graphs("none") if probe.name == WEIGHTED)
+    inputs = exact_inputs(graph.num_nodes)
+    return {
+        f"edge weights times 4^{power}": make_case(
+            Graph(graph.edge_index, graph.num_nodes, graph.weights() * 4.0**power),
+            inputs,
+            exact=True,
+            self_loops="none",
+        )
+        for power in (-15, -6, 6, 15)
+    }
+
+
+@check(
+    tier="standard",
+    catches=("F17", "F20"),
+    fix="The normalisation adds something to the degrees: an epsilon against division by zero, or a self-loop that "
+    "nobody asked for. Where the degree is 0, write 0 instead.",
+)
+def test_weight_scaling(backend: Backend, device: torch.device, evidence: Evidence) -> None:
+    """Without self-loops, edge weights times a constant change nothing: the degrees take it out again."""
+    judge_variants(evidence, backend, run_cases(backend, weight_scalings(), device, self_loops="none"))
+
+
+@cache
+def combinations() -> dict[str, Case]:
+    case, other = exact_case(WEIGHTED), exact_case(WEIGHTED, seed=1)
+    one, two = case.inputs, other.inputs
+    x, weight, upstream = one.x, one.weight, one.upstream
+    first, last = torch.zeros_like(x), torch.zeros_like(x)
+    first[0], last[-1] = x[0], x[-1]
+    inputs = {
+        "x + 2 x'": replace(one, x=x + 2 * two.x),
+        "W - W'": replace(one, weight=weight - two.weight),
+        "G + 2 G'": replace(one, upstream=upstream + 2 * two.upstream),
+        "-x": replace(one, x=-x),
+        "x of the first node alone": replace(one, x=first),
+        "x of the last node alone": replace(one, x=last),
+        "x = 0": replace(one, x=torch.zeros_like(x)),
+        "W = 0": replace(one, weight=torch.zeros_like(weight)),
+        "G = 0": replace(one, upstream=torch.zeros_like(upstream)),
+    }
+    return {name: make_case(case.graph, of, exact=True) for name, of in inputs.items()}
+
+
+@check(
+    tier="standard",
+    catches=("F01", "F08"),
+    fix="The layer is not linear: an activation, a clamp, or a way around rows of zeros that forgets the bias.",
+)
+def test_linearity(backend: Backend, device: torch.device, evidence: Evidence) -> None:
+    """Linear in x and W, its gradients in G: sums, differences, single nodes, zeros."""
+    judge_variants(evidence, backend, run_cases(backend, combinations(), device))
+
+
+@check(
+    catches=("F08", "F19"),
+    fix="The backward pass multiplies by Â where it must by its transpose, or the forward pass does: edges run "
+    "source → target, and gradients back.",
+)
+def test_transposition(backend: Backend, device: torch.device, evidence: Evidence) -> None:
+    """The backward pass on a directed graph is the forward pass on the graph with every edge turned around."""
+    graph = balanced_exact_graph()
+    inputs = exact_inputs(graph.num_nodes, 8, 8, bias=False)
+    inputs = replace(inputs, weight=torch.eye(8))
+    case = make_case(graph, inputs, exact=True)
+    # Every node hears as much as it speaks, so the degrees are the same and Â of the reversed graph is Âᵀ.
+    back = make_case(graph.reversed(), replace(inputs, x=inputs.upstream, upstream=inputs.x), exact=True)
+    forth = evaluate(bind(backend, graph, device), case.inputs.to(device))
+    turned = evaluate(bind(backend, back.graph, device), back.inputs.to(device))
+    judge_variants(
+        evidence,
+        backend,
+        {
+            "forward": case.compare(forth, device, ["forward"]),
+            "backward": case.compare(forth, device, ["dX"]),
+            "forward on the reversed graph": back.compare(turned, device, ["forward"]),
+            "backward on the reversed graph": back.compare(turned, device, ["dX"]),
+            "backward against forward on the reversed graph": [
+                compare_exact("forward", forth.dX, back.oracle, device=device),
+                compare_exact("forward", turned.dX, case.oracle, device=device),
+            ],
+        },
+        cause="the backward pass propagates along the edges instead of against them",
+    )
+
+
+@cache
+def empties() -> dict[str, Case]:
+    sizes = {
+        "no nodes": (0, 4, 3),
+        "no features": (17, 0, 4),
+        "no channels": (17, 4, 0),
+        "no nodes and no features": (0, 0, 3),
+    }
+    cases = {}
+    for name, (nodes, features, channels) in sizes.items():
+        inputs = LayerInputs(
+            x=torch.ones(nodes, features),
+            weight=torch.ones(features, channels),
+            bias=torch.arange(1.0, channels + 1),
+            upstream=torch.ones(nodes, channels),
+        )
+        cases[name] = make_case(sized_exact_graph(nodes), inputs, exact=True)
+    return cases
+
+
+@check(
+    catches=("F24",),
+    fix="A launch over nothing, a division by the number of nodes or a maximum of no numbers: answer empty "
+    "problems before the kernel.",
+)
+def test_empty(backend: Backend, device: torch.device, evidence: Evidence) -> None:
+    """No nodes, no features or no channels: the result has the form it must, and sums over nothing are 0."""
+    judge_variants(evidence, backend, run_cases(backend, empties(), device))
+
+
+@check(
+    tier="standard",
+    fix="A gradient is written where x lies in memory instead of being handed back: obey the strides of both.",
+)
+def test_gradient_through_views(backend: Backend, device: torch.device, evidence: Evidence) -> None:
+    """Where x is a view, what lies beneath it gets the gradient: one row for all nodes, a window, a transpose."""
+    case = exact_case(WEIGHTED)
+    views: dict[str, tuple[torch.Tensor, Callable[[torch.Tensor], torch.Tensor]]] = {
+        "one row for all nodes": (case.inputs.x[:1], lambda leaf: leaf.expand(case.graph.num_nodes, -1)),
+        "a window": (
+            torch.nn.functional.pad(case.inputs.x, (1, 2, 3, 1)),
+            lambda leaf: leaf[3:-1, 1:-2],
+        ),
+        "a transpose": (case.inputs.x.t().contiguous(), lambda leaf: leaf.t()),
+    }
+    wrong = []
+    for label, (values, view) in views.items():
+        x = view(values)
+        oracle = make_case(case.graph, replace(case.inputs, x=x), exact=True).oracle
+        reference = values.double().requires_grad_()
+        (expected,) = torch.autograd.grad(view(reference), reference, oracle.of("dX"))
+        leaf = values.to(device, copy=True).requires_grad_()
+        inputs = case.inputs.to(device)
+        out = bind(backend, case.graph, device)(view(leaf), inputs.weight, inputs.bias)
+        (got,) = torch.autograd.grad(out, leaf, inputs.upstream)
+        if got.shape != expected.shape or not torch.equal(got.cpu().double(), expected):
+            wrong.append(label)
+    evidence.fact("variants", list(views))
+    if wrong:
+        fail(
+            f"{backend.name}: the gradient through {', '.join(wrong)} is wrong",
+            expected="the gradient by x, gathered as the view lays it out, bit for bit",
+            found=f"other numbers for {len(wrong)} of {len(views)} views",
+        )

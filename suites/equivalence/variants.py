@@ -1,0 +1,105 @@
+"""One check over many variants of a problem: which of them are wrong is what names the fault."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import torch
+
+from gnnbench.checks import Evidence, Tier, fail
+from gnnbench.graphs import Graph, SelfLoops
+from gnnbench.numerics import Comparison, LayerInputs, evaluate
+from gnnbench.reference import Backend
+
+from .cases import Case, bind
+
+#: Labels that a message lists before it says how many more there are.
+_LISTED = 8
+
+
+def thinned(cases: Mapping[str, Case], backend: Backend, run_tier: Tier, *, every: int) -> dict[str, Case]:
+    """All cases; of compiled backends one in `every` before tier full, for each may cost a compilation."""
+    slow = getattr(backend, "tier", "smoke") != "smoke" and run_tier < Tier.FULL
+    return dict(list(cases.items())[:: every if slow else 1])
+
+
+@contextmanager
+def _naming(label: str) -> Iterator[None]:
+    """Say in which variant it was that a backend raised."""
+    try:
+        yield
+    except Exception as error:
+        raise RuntimeError(f"{label}: {type(error).__name__}: {error}") from error
+
+
+def run_cases(
+    backend: Backend,
+    cases: Mapping[str, Case],
+    device: torch.device,
+    *,
+    self_loops: SelfLoops = "add",
+    forms: Mapping[str, Callable[[LayerInputs], LayerInputs]] | None = None,
+) -> dict[str, list[Comparison]]:
+    """Each case, bound and evaluated anew, against its own oracle.
+
+    `forms` lay the operands of the case of the same name out anew on the device: same numbers, other strides.
+    """
+    found = {}
+    for label, case in cases.items():
+        with _naming(label):
+            inputs = case.inputs.to(device)
+            result = evaluate(
+                bind(backend, case.graph, device, self_loops), forms[label](inputs) if forms else inputs
+            )
+        found[label] = case.compare(result, device)
+    return found
+
+
+def run_graphs(
+    backend: Backend, case: Case, graphs: Mapping[str, Graph], device: torch.device
+) -> dict[str, list[Comparison]]:
+    """Graphs that are all the graph of `case`, told in other words; bound as they are, without a copy."""
+    found = {}
+    for label, graph in graphs.items():
+        with _naming(label):
+            result = evaluate(bind(backend, graph, device, copy=False), case.inputs.to(device))
+        found[label] = case.compare(result, device)
+    return found
+
+
+def judge_variants(
+    evidence: Evidence, backend: Backend, variants: Mapping[str, Sequence[Comparison]], *, cause: str = ""
+) -> None:
+    """Record the worst margin of each quantity over all variants; fail naming those that are wrong.
+
+    `cause` stands in where no variant's own diagnosis says better.
+    """
+    __tracebackhide__ = True
+    evidence.fact("variants", list(variants))
+    worst: dict[str, tuple[str, Comparison]] = {}
+    for label, comparisons in variants.items():
+        for one in comparisons:
+            if one.name not in worst or one.ratio > worst[one.name][1].ratio:
+                worst[one.name] = label, one
+    for label, one in worst.values():
+        evidence.margin(
+            one.name, error=one.error, bound=one.bound, rule=one.rule, where=f"{label}: {one.where}"
+        )
+    wrong = [label for label, of in variants.items() if not all(one.passed for one in of)]
+    if not wrong:
+        return
+    evidence.fact("wrong_variants", wrong)
+    right = [label for label in variants if label not in wrong]
+    label, one = max(worst.values(), key=lambda pair: pair[1].ratio)
+    fail(
+        f"{backend.name}: wrong for {_listed(wrong)}; {label}: {one.summary}",
+        expected=one.expected + (f" at {one.where}" if one.where else ""),
+        found=f"{one.got}; right for {_listed(right)}" if right else f"{one.got}; right for none of them",
+        cause=one.cause or (cause if right else ""),
+    )
+
+
+def _listed(labels: Sequence[str]) -> str:
+    more = len(labels) - _LISTED
+    return ", ".join(labels[:_LISTED]) + (f" and {more} more" if more > 0 else "")
