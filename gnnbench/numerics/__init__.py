@@ -3,6 +3,11 @@
 from gnnbench.numerics.adjacency import Adjacency, normalised_adjacency
 from gnnbench.numerics.bounds import FP32, LAMBDA, TF32, PrecisionMode, gcn_bound, gcn_bounds, growth
 from gnnbench.numerics.comparison import Comparison, compare
+from gnnbench.numerics.determinism import (
+    NoDeterministicImplementation,
+    deterministic_algorithms,
+    multiplies_sparse,
+)
 from gnnbench.numerics.edge_comparison import D_EDGE_WEIGHT, compare_edge_weights, evaluate_weighted
 from gnnbench.numerics.edge_weights import (
     edge_weight_bound,
@@ -32,6 +37,13 @@ from gnnbench.numerics.precision import (
     tripwire_inputs,
 )
 from gnnbench.numerics.random_layer import RandomLayer, random_layer
+from gnnbench.numerics.repetition import (
+    Disagreement,
+    Spread,
+    differing_bits,
+    differing_values,
+    rule_of_three,
+)
 
 __all__ = [
     "BANDS",
@@ -44,19 +56,25 @@ __all__ = [
     "TRIPWIRES",
     "Adjacency",
     "Comparison",
+    "Disagreement",
     "LayerInputs",
     "LayerResult",
+    "NoDeterministicImplementation",
     "Oracle",
     "Precision",
     "PrecisionMode",
     "Quantity",
     "RandomLayer",
+    "Spread",
     "Tripwire",
     "classify",
     "compare",
     "compare_edge_weights",
     "compare_exact",
     "compare_precision",
+    "deterministic_algorithms",
+    "differing_bits",
+    "differing_values",
     "edge_weight_bound",
     "edge_weight_gradient",
     "evaluate",
@@ -67,6 +85,7 @@ __all__ = [
     "gcn_bounds",
     "gcn_oracle",
     "growth",
+    "multiplies_sparse",
     "normalised_adjacency",
     "rademacher",
     "random_layer",
@@ -74,6 +93,7 @@ __all__ = [
     "relative_error",
     "require_exact",
     "require_exact_edge_weights",
+    "rule_of_three",
     "tripwire_graph",
     "tripwire_inputs",
 ]
