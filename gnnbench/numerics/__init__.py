@@ -44,6 +44,7 @@ from gnnbench.numerics.repetition import (
     differing_values,
     rule_of_three,
 )
+from gnnbench.numerics.rows import compare_rows, rows_of_layer, sample_rows
 
 __all__ = [
     "BANDS",
@@ -72,6 +73,7 @@ __all__ = [
     "compare_edge_weights",
     "compare_exact",
     "compare_precision",
+    "compare_rows",
     "deterministic_algorithms",
     "differing_bits",
     "differing_values",
@@ -93,7 +95,9 @@ __all__ = [
     "relative_error",
     "require_exact",
     "require_exact_edge_weights",
+    "rows_of_layer",
     "rule_of_three",
+    "sample_rows",
     "tripwire_graph",
     "tripwire_inputs",
 ]
