@@ -1,4 +1,4 @@
-"""suites/equivalence, determinism and soak: what is wrong now and then, and what follows no seed, turns red."""
+"""suites/equivalence, determinism, seeds and soak: what is wrong now and then, and what follows no seed, turns red."""
 
 import os
 import re
@@ -13,9 +13,9 @@ from gnnbench.checks import CheckFailed, Evidence
 from gnnbench.numerics import NoDeterministicImplementation, deterministic_algorithms
 from gnnbench.record import Outcome
 from gnnbench.reference import GCN, backend
-from suites.equivalence import test_determinism
+from suites.equivalence import test_seeds
 
-CHECKS = {"determinism/same_bits", "determinism/spread", "determinism/training", "soak/repeated"}
+CHECKS = {"determinism/same_bits", "determinism/spread", "seeds/training", "soak/repeated"}
 
 #: backend → (checks that must be red, checks that must not be applicable); the others green.
 ENDS = {
@@ -24,10 +24,10 @@ ENDS = {
     # Each layer counts its own calls, so that two trainings are spoilt in the same place.
     "u_bit": ({"determinism/same_bits", "determinism/spread", "soak/repeated"}, set()),
     "u_far": ({"determinism/same_bits", "determinism/spread", "soak/repeated"}, set()),
-    "u_backward": ({"determinism/same_bits", "determinism/training", "soak/repeated"}, set()),
-    "u_drift": ({"determinism/same_bits", "determinism/training", "soak/repeated"}, set()),
+    "u_backward": ({"determinism/same_bits", "seeds/training", "soak/repeated"}, set()),
+    "u_drift": ({"determinism/same_bits", "seeds/training", "soak/repeated"}, set()),
     "u_always": ({"determinism/same_bits", "soak/repeated"}, set()),
-    "u_no_kernel": (set(), {"determinism/same_bits", "determinism/training"}),
+    "u_no_kernel": (set(), {"determinism/same_bits", "seeds/training"}),
     "u_steady": ({"soak/repeated"}, set()),
 }
 
@@ -41,7 +41,7 @@ def results(tmp_path_factory):
     _, document = run_suite(
         folder,
         "equivalence",
-        *("-p", "unsteady_backends", "-k", "u_ and (test_determinism or test_soak)", "--tb=no"),
+        *("-p", "unsteady_backends", "-k", "u_ and (test_determinism or test_seeds or test_soak)", "--tb=no"),
         "--gnnbench-tier=standard",
         environment={"PYTHONPATH": paths},
     )
@@ -157,10 +157,10 @@ def test_dropout_and_training_follow_the_seed(monkeypatch, plant):
     planted, says, training_says = PLANTS[plant]
     if planted:
         monkeypatch.setattr(*planted)
-    finding = outcome(test_determinism.test_dropout)
+    finding = outcome(test_seeds.test_dropout)
     assert says in (finding.summary if finding else "")
     assert bool(finding) is bool(says)
-    finding = outcome(test_determinism.test_training, backend("csr"))
+    finding = outcome(test_seeds.test_training, backend("csr"))
     assert training_says in (finding.summary if finding else "")
     assert bool(finding) is bool(training_says)
 
@@ -171,7 +171,7 @@ def test_a_seed_that_changes_nothing_is_no_seed(monkeypatch):
     monkeypatch.setattr(
         "gnnbench.reference.training.GCN", lambda *args, seed=0, **options: GCN(*args, **options)
     )
-    finding = outcome(test_determinism.test_training, backend("csr"))
+    finding = outcome(test_seeds.test_training, backend("csr"))
     assert "another seed gives the same training" in finding.summary
 
 

@@ -1,4 +1,4 @@
-"""suites/equivalence, relations and shapes: each way to be wrong turns the checks red that are meant for it."""
+"""suites/equivalence, algebra, relations and shapes: each way to be wrong turns the checks red that are meant for it."""
 
 import os
 import re
@@ -12,21 +12,21 @@ from suite_runs import run_suite
 from gnnbench.graphs import exact_probe_graphs
 from gnnbench.numerics import QUANTITIES
 from gnnbench.record import Outcome
-from suites.equivalence import test_relations, test_shapes
+from suites.equivalence import test_algebra, test_relations, test_shapes
 from suites.equivalence.cases import exact_case, make_case
 
-#: The checks of the two files.
+#: The checks of the three files.
 EVERYTHING = {
     "relations/batch",
     "relations/edge_order",
     "relations/edge_storage",
-    "relations/empty",
+    "shapes/empty",
     "relations/gradient_through_views",
-    "relations/linearity",
+    "algebra/linearity",
     "relations/node_order",
-    "relations/scaling",
+    "algebra/scaling",
     "relations/transposition",
-    "relations/weight_scaling",
+    "algebra/weight_scaling",
     "shapes/node_counts",
     "shapes/views",
     "shapes/widths",
@@ -43,11 +43,11 @@ RED = {
     "r_stride_0": {"shapes/views": "x one_row, x one_number"},
     "r_two_strides": {"shapes/views": "x every_other"},
     "r_transposed_backward": {"relations/transposition": "backward"},
-    "r_half": {"relations/scaling": "x and b times 2^-60"},
-    "r_epsilon": {"relations/weight_scaling": "edge weights times 4^-15"},
+    "r_half": {"algebra/scaling": "x and b times 2^-60"},
+    "r_epsilon": {"algebra/weight_scaling": "edge weights times 4^-15"},
     "r_edge_storage": {"relations/edge_storage": "edge_index as the transpose of [E, 2]"},
-    "r_no_empty": {"relations/empty": "no nodes"},
-    "r_forgets_bias": {"relations/linearity": "x = 0"},
+    "r_no_empty": {"shapes/empty": "no nodes"},
+    "r_forgets_bias": {"algebra/linearity": "x = 0"},
     "r_last_hub": {"relations/node_order": "hubs last"},
     "r_leaf": {"relations/gradient_through_views": "a window"},
 }
@@ -57,9 +57,9 @@ ALONE = {
     "r_odd_width": {"shapes/widths"},
     "r_sorted_wrong": {"relations/edge_order"},
     "r_edge_storage": {"relations/edge_storage"},
-    "r_forgets_bias": {"relations/linearity", "relations/empty"},  # without features x is 0 too
-    "r_epsilon": {"relations/weight_scaling"},
-    "r_no_empty": {"relations/empty"},
+    "r_forgets_bias": {"algebra/linearity", "shapes/empty"},  # without features x is 0 too
+    "r_epsilon": {"algebra/weight_scaling"},
+    "r_no_empty": {"shapes/empty"},
     "r_two_strides": {"shapes/views"},
     "r_beyond_256": {"shapes/node_counts", "relations/batch"},
 }
@@ -74,7 +74,13 @@ def results(tmp_path_factory):
     _, run = run_suite(
         folder,
         "equivalence",
-        *("-p", "relation_backends", "-k", "r_ and (test_relations or test_shapes)", "--tb=no"),
+        *(
+            "-p",
+            "relation_backends",
+            "-k",
+            "r_ and (test_algebra or test_relations or test_shapes)",
+            "--tb=no",
+        ),
         "--gnnbench-tier=standard",
         environment={"PYTHONPATH": paths},
     )
@@ -165,14 +171,14 @@ def test_the_oracle_of_a_batch_is_that_of_its_parts():
 
 def test_the_oracle_is_linear_and_scales():
     """By powers of two, and in the weights of the edges not at all."""
-    case, scaled = exact_case("exact_weighted"), test_relations.scalings()
+    case, scaled = exact_case("exact_weighted"), test_algebra.scalings()
     assert torch.equal(scaled["x and b times 2^60"].oracle.forward, case.oracle.forward * 2.0**60)
     assert torch.equal(scaled["x times 2^-60, W times 2^60"].oracle.forward, case.oracle.forward)
     probe = next(probe for probe in exact_probe_graphs("none") if probe.name == "exact_weighted")
-    alike = test_relations.weight_scalings()["edge weights times 4^-15"]
+    alike = test_algebra.weight_scalings()["edge weights times 4^-15"]
     assert same(alike.oracle, make_case(probe.graph, alike.inputs, exact=True, self_loops="none").oracle)
     other = exact_case("exact_weighted", seed=1).inputs
-    sums = test_relations.combinations()["x + 2 x'"].oracle
+    sums = test_algebra.combinations()["x + 2 x'"].oracle
     alone = case.oracle.under(x=other.x.double()).forward - case.inputs.bias
     assert torch.equal(sums.forward, case.oracle.forward + 2 * alone)
 

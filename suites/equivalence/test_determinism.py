@@ -1,59 +1,23 @@
-"""The same again: bit for bit where torch promises it, within the bound where not, and seeds that seed.
-
-What one device draws from a seed is compared with nothing but itself: the same seed gives other numbers on another
-model of GPU, whose count of processors decides how a stream is cut (pytorch#194676), and that is no fault.
-"""
+"""The same again: bit for bit where torch promises it, and where not within twice the bound."""
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
-from functools import cache
-
 import torch
-from torch import Tensor
-from torch.nn import functional
 
 from gnnbench.checks import Evidence, Tier, check, fail, not_applicable
-from gnnbench.graphs import NodeClassification, sized_exact_graph
-from gnnbench.graphs.node_classification import row_normalised_csr
 from gnnbench.numerics import (
     QUANTITIES,
-    Disagreement,
     LayerResult,
     NoDeterministicImplementation,
     Spread,
-    deterministic_algorithms,
-    differing_bits,
     evaluate,
     multiplies_sparse,
-    real_inputs,
 )
 from gnnbench.numerics.layer import entry_name
-from gnnbench.reference import Backend, TrainingResult, UnsupportedByBackend, train
+from gnnbench.reference import Backend
 
-from .cases import Case, bind, judge, make_case
-
-#: How often a layer is asked again. What is wrong in one call of twenty is met two times of three in standard,
-#: and always but for 7 in a million millions in full.
-REPETITIONS = {Tier.SMOKE: 3, Tier.STANDARD: 20, Tier.FULL: 500, Tier.SOAK: 5_000}
-
-_EPOCHS = 5
-
-
-@cache
-def real_case() -> Case:
-    """Real numbers, whose sums depend on their order: rows of up to 64 edges."""
-    graph = sized_exact_graph(400)
-    return make_case(graph, real_inputs(graph.num_nodes), exact=False)
-
-
-def promise(backend: Backend, device: torch.device) -> AbstractContextManager[None]:
-    """Where bits are promised to repeat: by themselves on one thread of a CPU, else by torch's switch.
-
-    Compiled kernels run on as many threads as there are.
-    """
-    compiled = getattr(backend, "tier", "smoke") != "smoke"
-    return nullcontext() if device.type == "cpu" and not compiled else deterministic_algorithms()
+from .cases import bind, judge
+from .repeats import REPETITIONS, disagreement, judge_form, operands_of, promise, real_case
 
 
 @check(
@@ -79,7 +43,7 @@ def test_same_bits(backend: Backend, device: torch.device, evidence: Evidence, r
             sparse = (
                 bool(differing)
                 and device.type == "cuda"
-                and multiplies_sparse(lambda: layer(*_operands(case, device)))
+                and multiplies_sparse(lambda: layer(*operands_of(case, device)))
             )
     except NoDeterministicImplementation as reason:
         not_applicable(f"{backend.name}: {reason}", needs=f"backend:{backend.name}")
@@ -149,153 +113,3 @@ def test_spread(backend: Backend, device: torch.device, evidence: Evidence, run_
                 expected=f"within {2 * bound:.3g} at {where}",
                 found=f"{error:.3g} apart, over {REPETITIONS[run_tier]} repetitions",
             )
-
-
-@check(
-    tier="standard",
-    catches=("F13", "F50"),
-    fix="Look for random numbers from a generator that torch.manual_seed does not reach, and for sums by atomics.",
-)
-def test_training(backend: Backend, device: torch.device, evidence: Evidence) -> None:
-    """Two trainings with one seed have the same losses, gradients and accuracy, to the bit; another seed others."""
-
-    def trained(seed: int) -> TrainingResult:
-        # Dense features, or every backend would be asked for a sparse product besides its own.
-        return train(
-            task(), backend=backend, device=device, seed=seed, epochs=_EPOCHS, hidden=8, sparse_features=False
-        )
-
-    try:
-        with promise(backend, device):
-            one, again, other = trained(0), trained(0), trained(1)
-            sparse = (
-                one.losses != again.losses
-                and device.type == "cuda"
-                and multiplies_sparse(
-                    lambda: bind(backend, task().graph, device)(*_operands(real_case(), device))
-                )
-            )
-    except NoDeterministicImplementation as reason:
-        not_applicable(f"{backend.name}: {reason}", needs=f"backend:{backend.name}")
-    except UnsupportedByBackend as reason:
-        not_applicable(str(reason), needs=f"backend:{backend.name}")
-    evidence.fact("losses", list(one.losses))
-    evidence.fact("losses_again", list(again.losses))
-    if sparse:
-        not_applicable(
-            f"{backend.name}: two trainings differ, and run a sparse product, for which neither torch nor cuSPARSE "
-            "promises the same bits",
-            needs=f"backend:{backend.name}",
-        )
-    step = next((i for i in range(_EPOCHS) if one.losses[i] != again.losses[i]), None)
-    if step is not None:
-        fail(
-            f"{backend.name}: two trainings with the same seed part in step {step + 1}",
-            expected=f"a loss of {one.losses[step]!r}",
-            found=f"{again.losses[step]!r}",
-            cause="dropout that reseeding does not reset"
-            if step == 0
-            else "a step that is not the same twice: an unordered sum, or dropout",
-        )
-    unlike = [
-        name
-        for name, gradient in one.first_gradients.items()
-        if not torch.equal(gradient, again.first_gradients[name])
-    ]
-    if unlike or (one.test_accuracy, one.val_accuracy) != (again.test_accuracy, again.val_accuracy):
-        fail(
-            f"{backend.name}: two trainings with the same seed and losses differ in "
-            f"{', '.join(unlike) or 'their accuracy'}",
-            expected="the same bits",
-            found=f"accuracies {one.test_accuracy} and {again.test_accuracy}; other gradients of {unlike}",
-        )
-    if one.losses == other.losses:
-        fail(
-            f"{backend.name}: another seed gives the same training",
-            expected="other losses",
-            found=f"{list(other.losses)}",
-            cause="a seed that is not used, or dropout that does nothing",
-        )
-
-
-@check(
-    catches=("F50",),
-    fix="Dropout draws from a generator that torch.manual_seed does not reach, or that is not the device's.",
-)
-def test_dropout(device: torch.device, evidence: Evidence) -> None:
-    """Reseeding repeats dropout's masks, and so does putting its generator's state back; going on does not."""
-
-    def mask() -> Tensor:
-        return functional.dropout(torch.ones(64, 33, device=device), 0.5)
-
-    devices = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices):
-        torch.manual_seed(7)
-        first, second = mask(), mask()
-        torch.manual_seed(7)
-        again = mask()
-        state = torch.cuda.get_rng_state(device) if device.type == "cuda" else torch.get_rng_state()
-        after = mask()
-        if device.type == "cuda":
-            torch.cuda.set_rng_state(state, device)
-        else:
-            torch.set_rng_state(state)
-        restored = mask()
-        torch.manual_seed(8)
-        other = mask()
-    rate = float((first == 0).double().mean())
-    evidence.fact("dropped", rate)
-    problems = {
-        "reseeding gives another mask": not torch.equal(first, again),
-        "reseeding repeats the first mask and not the second": not torch.equal(second, after),
-        "a generator put back to its state gives another mask": not torch.equal(after, restored),
-        "two masks in a row are the same": torch.equal(first, second),
-        "another seed gives the same mask": torch.equal(first, other),
-    }
-    wrong = [problem for problem, holds in problems.items() if holds]
-    if wrong:
-        fail(
-            f"dropout on {device}: {'; '.join(wrong)}",
-            expected="masks that follow the seed",
-            found=f"{len(wrong)} of {len(problems)} relations broken",
-            cause="a generator of its own, seeded once"
-            if len(wrong) < 4
-            else "a generator that stands still",
-        )
-
-
-def disagreement(found: LayerResult, first: LayerResult) -> Disagreement | None:
-    """The first quantity whose bits differ."""
-    for name in QUANTITIES:
-        got, expected = getattr(found, name), getattr(first, name)
-        if got is not None and expected is not None:
-            differing = differing_bits(name, got, expected)
-            if differing is not None:
-                return differing
-    return None
-
-
-def judge_form(backend: Backend, case: Case, found: LayerResult, device: torch.device) -> None:
-    """Fail where a quantity is missing or has another form: nothing can be compared then."""
-    __tracebackhide__ = True
-    wrong = [one for one in case.compare(found, device) if one.rule == "form"]
-    if wrong:
-        fail(f"{backend.name}: {wrong[0].summary}", expected=wrong[0].expected, found=wrong[0].got)
-
-
-def _operands(case: Case, device: torch.device) -> tuple[Tensor, Tensor, Tensor | None]:
-    inputs = case.inputs.to(device)
-    return inputs.x, inputs.weight, inputs.bias
-
-
-@cache
-def task() -> NodeClassification:
-    """A small task, enough for dropout and three classes."""
-    nodes, words, classes = 400, 24, 3
-    generator = torch.Generator().manual_seed(0)
-    features = row_normalised_csr((torch.rand(nodes, words, generator=generator) < 0.25).float())
-    labels = torch.randint(classes, (nodes,), generator=generator)
-    part = torch.arange(nodes) % 4
-    return NodeClassification(
-        "determinism", sized_exact_graph(nodes), features, labels, part == 0, part == 1, part > 1, classes
-    )

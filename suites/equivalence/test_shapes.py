@@ -71,6 +71,36 @@ def test_widths(backend: Backend, device: torch.device, evidence: Evidence, run_
     )
 
 
+@cache
+def empties() -> dict[str, Case]:
+    sizes = {
+        "no nodes": (0, 4, 3),
+        "no features": (17, 0, 4),
+        "no channels": (17, 4, 0),
+        "no nodes and no features": (0, 0, 3),
+    }
+    cases = {}
+    for name, (nodes, features, channels) in sizes.items():
+        inputs = LayerInputs(
+            x=torch.ones(nodes, features),
+            weight=torch.ones(features, channels),
+            bias=torch.arange(1.0, channels + 1),
+            upstream=torch.ones(nodes, channels),
+        )
+        cases[name] = make_case(sized_exact_graph(nodes), inputs, exact=True)
+    return cases
+
+
+@check(
+    catches=("F24",),
+    fix="A launch over nothing, a division by the number of nodes or a maximum of no numbers: answer empty "
+    "problems before the kernel.",
+)
+def test_empty(backend: Backend, device: torch.device, evidence: Evidence) -> None:
+    """No nodes, no features or no channels: the result has the form it must, and sums over nothing are 0."""
+    judge_variants(evidence, backend, run_cases(backend, empties(), device))
+
+
 def one_row(tensor: Tensor) -> Tensor:
     """The first row for all rows, with a stride of 0."""
     return tensor[:1].expand_as(tensor)
