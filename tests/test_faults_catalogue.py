@@ -48,7 +48,8 @@ def test_checks_that_owe_a_fault_say_so(fault, catches):
     number = fault.id[:3]
 
     for check in fault.caught_by:
-        assert number in catches.get(check, ()), f"{check} does not declare {number}"
+        assert check in catches
+        assert fault.harmless or number in catches[check], f"{check} does not declare {number}"
 
 
 def test_every_row_of_its_areas_has_a_fault():
@@ -56,8 +57,8 @@ def test_every_row_of_its_areas_has_a_fault():
     planted = {fault.id[:3] for fault in catalogue().values()}
 
     assert planted >= {
-        *("F01", "F02", "F05", "F06", "F07", "F08", "F09", "F14", "F15", "F16", "F17", "F18", "F19"),
-        *("F20", "F21", "F22", "F23", "F24", "F34", "F41", "F46"),
+        *("F01", "F02", "F03", "F04", "F05", "F06", "F07", "F08", "F09", "F12", "F13", "F14", "F15", "F16", "F17"),
+        *("F18", "F19", "F20", "F21", "F22", "F23", "F24", "F34", "F41", "F46", "F49", "F50"),
     }  # fmt: skip
 
 

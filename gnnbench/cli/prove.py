@@ -156,12 +156,15 @@ def _make_folder(folder: Path) -> Path:
 
 
 def _line(proof: Proof, *, color: bool) -> str:
-    word, shade = ("caught", "green") if proof.proved else ("NOT PROVED", "red")
+    good = "harmless" if proof.fault.harmless else "caught"
+    word, shade = (good, "green") if proof.proved else ("NOT PROVED", "red")
     title = proof.fault.title if len(proof.fault.title) <= _TITLE else proof.fault.title[: _TITLE - 1] + "…"
     by = ", ".join(check.partition("/")[2] for check in proof.caught)
     word = click.style(f"{word:<10}", fg=shade) if color else f"{word:<10}"
     line = f"{proof.fault.id:<5} {title:<{_TITLE}} {word} {proof.seconds:>5.1f} s"
-    detail = f"by {by}; twin green" if proof.proved else proof.describe()
+    detail = (
+        f"by {by}; twin green" if by and proof.proved else proof.describe() or "all green, and the twin too"
+    )
     return f"{line}\n      {detail}"
 
 
@@ -169,6 +172,7 @@ def _score(proofs: Sequence[Proof], seconds: float) -> str:
     proved = sum(proof.proved for proof in proofs)
     green = sum(not proof.twin_red and not proof.problem for proof in proofs)
     caught = sum(not proof.missed and not proof.problem for proof in proofs)
+    # A harmless difference that leaves all green counts as caught: what it must be told from is a fault.
     return (
         f"{'GOOD' if proved == len(proofs) else 'NOT GOOD'}: {caught} of {len(proofs)} faults caught, "
         f"{green} of {len(proofs)} clean twins green, in {seconds:.0f} s"
@@ -202,7 +206,9 @@ def _result(proof: Proof) -> Result:
     if not proof.proved:
         finding = Finding(
             summary=f"{fault.id}: {proof.describe()}",
-            expected=f"red in {', '.join(fault.caught_by)}, and green there on the clean twin",
+            expected=f"green in {', '.join(fault.caught_by)}, for it is no fault"
+            if fault.harmless
+            else f"red in {', '.join(fault.caught_by)}, and green there on the clean twin",
             found=f"red in {', '.join(proof.caught) or 'nothing'}; on the twin, red in "
             f"{', '.join(proof.twin_red) or 'nothing'}",
             cause="a check that lost its teeth, or one that cries wolf",

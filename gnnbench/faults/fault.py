@@ -32,9 +32,12 @@ class Fault:
     areas: tuple[Area, ...]
     caught_by: tuple[str, ...]
     """Ids of checks without their parameters, `equivalence/exact/forward`. Each of them must turn red."""
-    plant: Callable[[bool], None]
+    plant: Callable[[bool], object]
     """Plants the fault in this process for `True`, its clean twin for `False`: the same machinery without the
-    defect. Called in a process of its own, before anything is collected. It imports torch by itself."""
+    defect. Called in a process of its own, before anything is collected. It imports torch by itself. What it returns
+    is loaded as a pytest plugin, None as nothing."""
+    harmless: bool = False
+    """A difference that is no fault: planted, the checks of `caught_by` must be green."""
     keyword: str = PLANTED
     """pytest's `-k`: which checks are run against it."""
     tier: str = "smoke"

@@ -110,8 +110,8 @@ def _live(order: dict[str, Any]) -> NoReturn:
         import pytest
 
         fault = catalogue([Path(folder) for folder in sys.argv[2:]])[order["fault"]]
-        fault.plant(order["broken"])
-        status = int(pytest.main(_arguments(fault, order["folder"])))
+        plugin = fault.plant(order["broken"])
+        status = int(pytest.main(_arguments(fault, order["folder"]), plugins=[plugin] if plugin else None))
     except BaseException:
         sys.excepthook(*sys.exc_info())
     finally:

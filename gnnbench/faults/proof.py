@@ -27,7 +27,7 @@ class Proof:
     caught: tuple[str, ...] = ()
     """Checks that the fault turned red, without their parameters."""
     missed: tuple[str, ...] = ()
-    """Checks that owe it a red and stayed green."""
+    """Checks that owe it a red and stayed green; of a harmless difference, those that turned red or judged nothing."""
     twin_red: tuple[str, ...] = ()
     """Checks that the clean twin turned red: false alarms."""
     twin_unproven: tuple[str, ...] = ()
@@ -47,7 +47,7 @@ class Proof:
     def describe(self) -> str:
         """Why it is not proved, in one line; empty where it is."""
         for why, checks in (
-            ("not caught by ", self.missed),
+            ("harmless, and red or not judged in " if self.fault.harmless else "not caught by ", self.missed),
             ("the clean twin is red in ", self.twin_red),
             ("on the clean twin nothing was judged by ", self.twin_unproven),
         ):
@@ -137,10 +137,15 @@ def _judge(fault: Fault, folder: Path, broken: Answer, twin: Answer) -> Proof:
         return Proof(fault=fault, seconds=seconds, problem=str(error))
     red = _checks(against, Outcome.FAILED)
     green = _checks(clean, Outcome.PASSED)
+    if fault.harmless:
+        unmoved = _checks(against, Outcome.PASSED).keys() - red.keys()
+        missed = tuple(dict.fromkeys([*red, *(check for check in fault.caught_by if check not in unmoved)]))
+    else:
+        missed = tuple(check for check in fault.caught_by if check not in red)
     return Proof(
         fault=fault,
         caught=tuple(red),
-        missed=tuple(check for check in fault.caught_by if check not in red),
+        missed=missed,
         twin_red=(*_checks(clean, Outcome.FAILED), *_checks(clean, Outcome.INCONCLUSIVE)),
         twin_unproven=tuple(check for check in fault.caught_by if check not in green),
         first=next(iter(against.with_outcome(Outcome.FAILED)), None),

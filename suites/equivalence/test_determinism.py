@@ -21,7 +21,7 @@ from .repeats import REPETITIONS, disagreement, judge_form, operands_of, promise
 
 
 @check(
-    catches=("F12",),
+    catches=("F12", "F13"),
     fix="Something in the layer depends on more than its operands: atomics, uninitialised memory, a race, or "
     "state kept from call to call.",
 )

@@ -94,7 +94,7 @@ def operands(nodes: int, device: torch.device) -> LayerInputs:
     )
 
 
-@check(tier="full", catches=("F04",), fix=_FIX)
+@check(tier="full", catches=("F03", "F04"), fix=_FIX)
 def test_messages(backend: Backend, device: torch.device, evidence: Evidence) -> None:
     """More numbers in the messages of all edges than 2^31: forward and dX are right on both sides of the limit."""
     edges = LIMIT // WIDTH * 9 // 8
