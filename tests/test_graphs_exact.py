@@ -61,7 +61,6 @@ def test_each_has_what_it_says(mode):
         "exact_hub_256": (False, False, False),
         "exact_hub_1024": (False, False, False),
         "exact_all": (True, False, False),
-        "exact_wide": (False, False, False),
     }
 
 

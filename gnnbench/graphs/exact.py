@@ -74,12 +74,6 @@ def exact_probe_graphs(self_loops: SelfLoops = "add") -> tuple[ProbeGraph, ...]:
             f"all of {EXACT_DEGREES} and weights in one graph: rows of every length stand side by side",
             tier="standard",
         ),
-        ProbeGraph(
-            "exact_wide",
-            _exact(self_loops, {1: 50_000, 4: 15_000, 16: 1_000}, seed=8),
-            "66,001 nodes, more than 16 bits can number, and as many edges: indices that wrap at 2^15 or 2^16",
-            tier="standard",
-        ),
     )
 
 

@@ -103,7 +103,7 @@ def _forward(oracle: Oracle, mode: PrecisionMode) -> Tensor:
     # the maximum would cover Â(XW) alone.
     inner = (adjacency.pattern @ _count_nonzero(x, dim=1)[:, None])[:, 0].clamp_max(x.shape[1])
     roundings = inner + adjacency.row_counts + 1
-    error = _entries(mode) + growth(roundings, inner + _message_spread(adjacency) + 1) * mode.u_acc
+    error = _entries(mode) + growth(roundings, inner + message_spread(adjacency) + 1) * mode.u_acc
     messages = x @ w
     magnitude = adjacency.absolute @ messages
     total = magnitude if oracle.inputs.bias is None else magnitude + oracle.inputs.bias.abs()
@@ -116,7 +116,7 @@ def _dx(oracle: Oracle, mode: PrecisionMode) -> Tensor:
     messages = oracle.inputs.upstream.abs() @ oracle.inputs.weight.abs().T
     inner = oracle.inputs.weight.shape[1]
     roundings = inner + adjacency.row_counts + 1
-    error = _entries(mode) + growth(roundings, inner + _message_spread(adjacency) + 1) * mode.u_acc
+    error = _entries(mode) + growth(roundings, inner + message_spread(adjacency) + 1) * mode.u_acc
     magnitude = adjacency.absolute @ messages
     return _inflate(error)[:, None] * magnitude + _degree_error(oracle, adjacency, messages, magnitude, mode)
 
@@ -142,7 +142,7 @@ def _dw(oracle: Oracle, mode: PrecisionMode) -> Tensor:
 def _way(adjacency: Adjacency, nodes: Tensor, mode: PrecisionMode) -> Tensor:
     """ε of a term that is summed along a row and then with those of `nodes` other rows: `[N, F]`."""
     roundings = adjacency.row_counts[:, None] + nodes + 1
-    spread = _message_spread(adjacency)[:, None] + nodes + 1
+    spread = message_spread(adjacency)[:, None] + nodes + 1
     return _entries(mode) + growth(roundings, spread) * mode.u_acc
 
 
@@ -186,7 +186,7 @@ def degree_error(oracle: Oracle, mode: PrecisionMode = FP32) -> Tensor:
     return _inflate(growth(counts, spread) * mode.u) * _cancellation(oracle) / 2
 
 
-def _message_spread(adjacency: Adjacency) -> Tensor:
+def message_spread(adjacency: Adjacency) -> Tensor:
     """Σ r_k² of each row, as float64 `[N]`: equal terms of a sum are duplicate edges of one weight.
 
     Terms from different nodes are taken to differ, as they do with operands that are drawn at random.

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from gnnbench.numerics.adjacency import Adjacency, in_degrees, inverse_root, looped_edges
-from gnnbench.numerics.bounds import FP32, INVERSE_ROOT_ROUNDINGS, degree_error, growth
+from gnnbench.numerics.bounds import FP32, INVERSE_ROOT_ROUNDINGS, degree_error, growth, message_spread
 from gnnbench.numerics.exact import granules
 from gnnbench.numerics.host import judging
 from gnnbench.numerics.oracle import Oracle
@@ -78,7 +78,8 @@ def edge_weight_bound(oracle: Oracle) -> Tensor:
     first = direct * _inflate(error + spread)
 
     terms = adjacency.row_counts + adjacency.transpose.row_counts
-    error = _DEGREE_PATH * FP32.u + growth(products + terms + 2) * FP32.u
+    alike = message_spread(adjacency) + message_spread(adjacency.transpose)
+    error = _DEGREE_PATH * FP32.u + growth(products + terms + 2, products + alike + 2) * FP32.u
     # δ of the other end, edge by edge: the same sums once more with each term times its δ.
     other = _through_degree(oracle, adjacency, upstream, h, delta[source], delta[target])
     inflated = _inflate(error + 3 * delta)

@@ -10,6 +10,7 @@ import torch
 
 from gnnbench.checks import Evidence, not_applicable
 from gnnbench.memory import available_host_bytes
+from gnnbench.memory.outcome import end_of_error
 
 GIB = 1 << 30
 
@@ -39,7 +40,10 @@ def room(device: torch.device, needed: int, what: str, evidence: Evidence) -> It
         not_applicable(f"{what} needs {gib:.1f} GiB, {free / GIB:.1f} GiB are free on {device}", needs=needs)
     try:
         yield
-    except torch.cuda.OutOfMemoryError as error:
+    except Exception as error:
+        # Of a host too: a dense matrix of a million rows is refused at once, and is no fault of the kernel.
+        if not end_of_error(error).out_of_memory:
+            raise
         reason = str(error).partition("\n")[0]
         not_applicable(
             f"{what} needs more than the {gib:.1f} GiB it was taken to need: {reason}", needs=needs

@@ -64,7 +64,7 @@ def many_rows(count: int) -> Case:
     return Case(graph, inputs, oracle, None)
 
 
-@check(tier="full", catches=("F04",), fix=_FIX)
+@check(tier="standard", catches=("F04",), fix=_FIX)
 def test_rows(backend: Backend, device: torch.device, evidence: Evidence) -> None:
     """More nodes than 65,535 blocks of 16 rows hold: every row is right, bit for bit."""
     count = GRID_ROWS + 33

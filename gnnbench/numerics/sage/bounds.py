@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from gnnbench.numerics.bounds import FP32, PrecisionMode, growth
+from gnnbench.numerics.adjacency import Adjacency
+from gnnbench.numerics.bounds import FP32, PrecisionMode, growth, message_spread
 from gnnbench.numerics.host import judging
 from gnnbench.numerics.sage.oracle import SageOracle
 
@@ -52,7 +53,7 @@ def _forward(oracle: SageOracle, mode: PrecisionMode) -> Tensor:
     total = oracle.mean @ (x @ inputs.weight_l.abs()) + x @ inputs.weight_r.abs()
     if inputs.bias is not None:
         total = total + inputs.bias.abs()
-    return _relative(mode, oracle.mean.row_counts + heard + own + 2)[:, None] * total
+    return _relative(mode, oracle.mean, heard + own + 2)[:, None] * total
 
 
 def _dx(oracle: SageOracle, mode: PrecisionMode) -> Tensor:
@@ -60,7 +61,9 @@ def _dx(oracle: SageOracle, mode: PrecisionMode) -> Tensor:
     inputs, back = oracle.inputs, oracle.mean.transpose
     g = inputs.upstream.abs()
     total = (back @ g) @ inputs.weight_l.abs().T + g @ inputs.weight_r.abs().T
-    return _relative(mode, back.row_counts + 2 * inputs.weight_l.shape[1] + 2)[:, None] * total
+    return (
+        _relative(mode, back, inputs.upstream.new_tensor(2.0 * inputs.weight_l.shape[1] + 2))[:, None] * total
+    )
 
 
 def _dw_l(oracle: SageOracle, mode: PrecisionMode) -> Tensor:
@@ -69,16 +72,18 @@ def _dw_l(oracle: SageOracle, mode: PrecisionMode) -> Tensor:
     `Xᵀ(MᵀG)` sums over the nodes that have feature k, `(M X)ᵀG` over those that hear one with it.
     """
     x, back = oracle.inputs.x, oracle.mean.transpose
-    longest = max((float(m.row_counts.max()) for m in (oracle.mean, back) if m.num_nodes), default=0.0)
+    rows = [(m.row_counts.max(), message_spread(m).max()) for m in (oracle.mean, back) if m.num_nodes]
+    longest, alike = (max((float(row[i]) for row in rows), default=0.0) for i in (0, 1))
     reached = _nonzeros(oracle.mean.pattern @ (x != 0).double(), dim=0)
-    count = _nonzeros(x, dim=0).maximum(reached) + longest + 1
-    return _relative(mode, count)[:, None] * (x.abs().T @ (back @ oracle.inputs.upstream.abs()))
+    count = _nonzeros(x, dim=0).maximum(reached) + 1
+    relative = _rounded(mode, growth(count + longest, count + alike))
+    return relative[:, None] * (x.abs().T @ (back @ oracle.inputs.upstream.abs()))
 
 
 def _dw_r(oracle: SageOracle, mode: PrecisionMode) -> Tensor:
     """M = |X|ᵀ|G|, m_k = nodes that have feature k."""
     x = oracle.inputs.x
-    return _relative(mode, _nonzeros(x, dim=0))[:, None] * (x.abs().T @ oracle.inputs.upstream.abs())
+    return _rounded(mode, growth(_nonzeros(x, dim=0)))[:, None] * (x.abs().T @ oracle.inputs.upstream.abs())
 
 
 def _db(oracle: SageOracle, mode: PrecisionMode) -> Tensor:
@@ -88,9 +93,14 @@ def _db(oracle: SageOracle, mode: PrecisionMode) -> Tensor:
     return _inflated(growth(nodes) * mode.u) * upstream.abs().sum(dim=0)
 
 
-def _relative(mode: PrecisionMode, roundings: Tensor) -> Tensor:
-    """ε/(1 - ε): the mean, the rounding of both operands of the dense product, and the sums."""
-    return _inflated(_MEAN * mode.u + 2 * mode.u_in + mode.u_in**2 + growth(roundings) * mode.u_acc)
+def _relative(mode: PrecisionMode, rows: Adjacency, others: Tensor) -> Tensor:
+    """ε/(1 - ε) of a term that is summed along a row, whose duplicates round alike, and with `others`."""
+    return _rounded(mode, growth(rows.row_counts + others, message_spread(rows) + others))
+
+
+def _rounded(mode: PrecisionMode, sums: Tensor) -> Tensor:
+    """ε/(1 - ε): the mean, the rounding of both operands of the dense product, and what the sums make of it."""
+    return _inflated(_MEAN * mode.u + 2 * mode.u_in + mode.u_in**2 + sums * mode.u_acc)
 
 
 def _inflated(error: Tensor) -> Tensor:
