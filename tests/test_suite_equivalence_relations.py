@@ -11,7 +11,7 @@ from suite_runs import run_suite
 
 from gnnbench.graphs import exact_probe_graphs
 from gnnbench.numerics import QUANTITIES
-from gnnbench.record import Outcome
+from gnnbench.record import ExitCode, Outcome
 from suites.equivalence import test_algebra, test_relations, test_shapes
 from suites.equivalence.cases import exact_case, make_case
 
@@ -193,3 +193,16 @@ def test_forms_lay_out_the_same_numbers():
         assert not laid.is_contiguous() or laid.storage_offset() == 1, name
         if "one_" not in name and "stride 0" not in name:
             assert torch.equal(laid, getattr(inputs, operand)), name
+
+
+def test_a_backend_that_serves_nothing_here_is_not_applicable(tmp_path):
+    """A refusal is none of the errors that a variant is named for: csr_cudagraph needs a GPU."""
+    code, run = run_suite(
+        tmp_path,
+        "equivalence",
+        *("-k", "csr_cudagraph and (relations or algebra or shapes)", "--gnnbench-tier=standard"),
+    )
+
+    assert code == ExitCode.INCONCLUSIVE  # nothing at all was judged
+    assert len(run.results) > 8
+    assert {result.outcome for result in run.results} == {Outcome.NOT_APPLICABLE}

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import torch
 
-from gnnbench.checks import Evidence, Tier, fail
+from gnnbench.checks import Evidence, Inconclusive, NotApplicable, Tier, fail
 from gnnbench.graphs import Graph, SelfLoops
 from gnnbench.numerics import Comparison, LayerInputs, evaluate
 from gnnbench.reference import Backend
@@ -24,13 +24,29 @@ def thinned(cases: Mapping[str, Case], backend: Backend, run_tier: Tier, *, ever
     return dict(list(cases.items())[:: every if slow else 1])
 
 
-@contextmanager
-def _naming(label: str) -> Iterator[None]:
-    """Say in which variant it was that a backend raised."""
-    try:
-        yield
-    except Exception as error:
-        raise RuntimeError(f"{label}: {type(error).__name__}: {error}") from error
+class _Judging:
+    """Goes through variants: says in which of them a backend raised, and passes over those that it refuses."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, list[Comparison]] = {}
+        self._refused: NotApplicable | None = None
+
+    @contextmanager
+    def __call__(self, label: str) -> Iterator[None]:
+        try:
+            yield
+        except NotApplicable as refused:
+            self._refused = refused
+        except Inconclusive:
+            raise
+        except Exception as error:
+            raise RuntimeError(f"{label}: {type(error).__name__}: {error}") from error
+
+    def end(self) -> dict[str, list[Comparison]]:
+        """What was judged; ends the check as not applicable where nothing was."""
+        if not self.found and self._refused is not None:
+            raise self._refused
+        return self.found
 
 
 def run_cases(
@@ -45,27 +61,27 @@ def run_cases(
 
     `forms` lay the operands of the case of the same name out anew on the device: same numbers, other strides.
     """
-    found = {}
+    judging = _Judging()
     for label, case in cases.items():
-        with _naming(label):
+        with judging(label):
             inputs = case.inputs.to(device)
             result = evaluate(
                 bind(backend, case.graph, device, self_loops), forms[label](inputs) if forms else inputs
             )
-        found[label] = case.compare(result, device)
-    return found
+            judging.found[label] = case.compare(result, device)
+    return judging.end()
 
 
 def run_graphs(
     backend: Backend, case: Case, graphs: Mapping[str, Graph], device: torch.device
 ) -> dict[str, list[Comparison]]:
     """Graphs that are all the graph of `case`, told in other words; bound as they are, without a copy."""
-    found = {}
+    judging = _Judging()
     for label, graph in graphs.items():
-        with _naming(label):
+        with judging(label):
             result = evaluate(bind(backend, graph, device, copy=False), case.inputs.to(device))
-        found[label] = case.compare(result, device)
-    return found
+            judging.found[label] = case.compare(result, device)
+    return judging.end()
 
 
 def judge_variants(
