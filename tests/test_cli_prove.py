@@ -2,13 +2,14 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 
 import pytest
 
 from gnnbench.faults import catalogue
-from gnnbench.record import ExitCode, Outcome, load
+from gnnbench.record import ExitCode, Outcome, RunState, load
 
 ENTRY = """
 from gnnbench.faults.fault import Fault
@@ -71,7 +72,12 @@ def test_the_score(whole):
     count = len(catalogue())
 
     assert ended.returncode == ExitCode.GOOD == run.exit_code
-    assert f"GOOD: {count} of {count} faults caught, {count} of {count} clean twins green" in ended.stdout
+    harmless = sum(fault.harmless for fault in catalogue().values())
+    assert f"GOOD: {count - harmless} of {count - harmless} faults caught" in ended.stdout
+    assert (
+        f"{harmless} of {harmless} harmless differences let pass, {count} of {count} clean twins"
+        in ended.stdout
+    )
     page = (folder / "report.html").read_text()
     assert all(f"/{fault}" in page for fault in catalogue())
 
@@ -110,7 +116,7 @@ def own(tmp_path_factory):
         ("harmless", "not caught by equivalence/exact/forward"),
         ("always", "the clean twin is red in equivalence/exact/forward"),
         ("crashes", "left with status 7"),
-        ("hangs", "left with status -9"),
+        ("hangs", "did not end within 60 s"),
         ("nothing", "no check was selected by its keyword"),
     ],
 )
@@ -131,6 +137,9 @@ def test_what_is_not_proved_fails(own, title, words):
         (["F17", "--area", "GRAD"], "expected an area that one of the faults is in"),
         (["--catalogue", "nowhere"], "nowhere"),
         (["F17", "--output", "/proc/nowhere"], "expected a folder that can be written to"),
+        (["F17", "--json", "nowhere/x.json"], "expected a file in a folder that can be written to"),
+        (["F17", "--json", "."], "expected a file in a folder that can be written to"),
+        (["F17", "--catalogue", "."], "expected files called f*.py, one a fault, found none"),
     ],
 )
 def test_usage(tmp_path, arguments, words):
@@ -140,6 +149,62 @@ def test_usage(tmp_path, arguments, words):
     assert ended.returncode == ExitCode.USAGE_ERROR
     assert words in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("content", ["nonsense", "raise SystemExit(0)", "import no_such_module"])
+def test_a_file_that_does_not_load(tmp_path, content):
+    """One line that names it, and exit code 4, whatever it raises."""
+    (tmp_path / "f90_bad.py").write_text(content)
+    ended = prove(tmp_path, "F17", "--catalogue", tmp_path)
+
+    assert ended.returncode == ExitCode.USAGE_ERROR
+    assert "f90_bad.py: expected a Fault called FAULT, found" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interruption_keeps_what_is_proved(tmp_path, number):
+    """Ctrl-C and SIGTERM leave a document that says what was proved, what was not, and why it ended."""
+    for name, plant in (("f91_a", HARMLESS), ("f92_b", HANGS)):
+        (tmp_path / f"{name}.py").write_text(ENTRY.format(id=name[:3].upper(), title=name, plant=plant))
+    command = subprocess.Popen(
+        [sys.executable, "-m", "gnnbench", "prove", "F91", "F92", "--catalogue", ".", "--jobs", "2"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert command.stdout.readline().startswith("F91")
+    command.send_signal(number)
+    said = command.communicate(timeout=60)[0]
+    (document,) = tmp_path.glob("reports/*/run.json")
+    run = load(document)
+
+    assert command.returncode == ExitCode.INTERRUPTED == run.exit_code
+    assert run.state is RunState.INTERRUPTED
+    assert [result.id for result in run.results] == ["faults/eq/F91"]
+    assert run.unfinished == ("faults/eq/F92",)
+    assert "INTERRUPTED by Ctrl-C or SIGTERM" in said
+
+
+@pytest.mark.parametrize("stream", ["/dev/full", "closed pipe"])
+def test_a_terminal_that_takes_no_words(tmp_path, stream):
+    """The proof goes on, and its document is left."""
+    script = tmp_path / "run.sh"
+    script.write_text(
+        'exec "$@" >/dev/full\n' if stream == "/dev/full" else '"$@" | true\nexit ${PIPESTATUS[0]}\n'
+    )
+    ended = subprocess.run(
+        ["bash", script, sys.executable, "-m", "gnnbench", "prove", "F34"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    (document,) = tmp_path.glob("reports/*/run.json")
+
+    assert ended.returncode == ExitCode.GOOD
+    assert "Traceback" not in ended.stderr
+    assert load(document).results[0].outcome is Outcome.PASSED
 
 
 def test_list(tmp_path):

@@ -89,6 +89,8 @@ def test_the_catalogue_needs_no_torch():
     [
         ({"id": "17"}, "expected F and two digits"),
         ({"caught_by": ()}, "at least one check"),
+        ({"areas": ("XX",)}, "expected areas of EQ, GRAD"),
+        ({"areas": ()}, "expected areas of EQ, GRAD"),
         ({"caught_by": ("exact/forward",)}, "suite/file/check"),
     ],
 )

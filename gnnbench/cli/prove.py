@@ -3,32 +3,21 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
 import click
 
-from gnnbench import __version__
-from gnnbench.checks.recorder import new_run_id, now
+from gnnbench.checks.recorder import new_run_id
 from gnnbench.cli.color import wants_color
+from gnnbench.cli.proof_document import ProofDocument
+from gnnbench.cli.sinks import require_writable, sink
 from gnnbench.faults import Area, Fault, Proof, catalogue
 from gnnbench.faults import prove as plant_all
-from gnnbench.record import (
-    Environment,
-    ExitCode,
-    Finding,
-    Invocation,
-    Outcome,
-    Result,
-    Run,
-    RunState,
-    dumps,
-    save,
-)
-from gnnbench.report.proofs import SUITE
+from gnnbench.record import ExitCode, Run, dumps, save
 
 _TITLE = 58
 
@@ -94,7 +83,10 @@ def prove(
     """Plant the faults of the catalogue one by one, and show that the suites catch each of them.
 
     A fault is proved where every check that owes it turns red on it, and green on its clean twin: the same
-    machinery without the defect. It needs no GPU, and leaves run.json and report.html as a run does.
+    machinery without the defect. A harmless difference is proved where all stays green. It needs no GPU, and leaves
+    run.json and report.html as a run does.
+
+    Areas: EQ forward results, GRAD gradients, DET reproducibility, DATA loading, AMP precision.
 
     Exit code 1 where a fault is not caught or a clean twin is red.
     """
@@ -104,25 +96,35 @@ def prove(
             click.echo(f"{fault.id:<5} {'+'.join(fault.areas):<8} {fault.title}")
             click.echo(f"      {', '.join(fault.sources)} -> {', '.join(fault.caught_by)}")
         return ExitCode.GOOD
-    begin, started = time.monotonic(), now()
-    folder = _make_folder(output.resolve() / new_run_id())
+    require_writable(json_to)
+    document = ProofDocument(_make_folder(output.resolve() / new_run_id()), chosen)
     to_stderr = json_to == "-"
-    proofs: list[Proof] = []
-    machines: list[Environment] = []
-    for proof in plant_all(chosen, folders=folders, jobs=jobs, timeout=timeout, on_machine=machines.append):
-        proofs.append(proof)
-        click.echo(_line(proof, color=wants_color(sys.stderr if to_stderr else sys.stdout)), err=to_stderr)
-    machine = machines[0] if machines else Environment()
-    document = _document(folder.name, started, time.monotonic() - begin, machine, proofs)
-    save(document, folder / "run.json")
-    _write_reports(document, folder)
-    click.echo(_score(proofs, time.monotonic() - begin), err=to_stderr)
-    click.echo(f"Report  {folder / 'report.html'}", err=to_stderr)
-    if to_stderr:
-        click.echo(dumps(document), nl=False)
-    elif json_to:
-        save(document, json_to)
-    return document.exit_code or 0
+    color = wants_color(sys.stderr if to_stderr else sys.stdout)
+    ended_by = ""
+    # SIGTERM ends it as Ctrl-C does: with what is known by then.
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        for proof in plant_all(
+            chosen, folders=folders, jobs=jobs, timeout=timeout, on_machine=document.describe
+        ):
+            document.add(proof)
+            with sink("the terminal"):
+                click.echo(_line(proof, color=color), err=to_stderr)
+    except KeyboardInterrupt:
+        ended_by = "Ctrl-C or SIGTERM"
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    run = document.close(ended_by)
+    _write_reports(run, document.folder)
+    with sink("the terminal"):
+        click.echo(_score(document, ended_by), err=to_stderr)
+        click.echo(f"Report  {document.folder / 'report.html'}", err=to_stderr)
+    with sink(f"--json {json_to}"):
+        if to_stderr:
+            click.echo(dumps(run), nl=False)
+        elif json_to:
+            save(run, json_to)
+    return run.exit_code or 0
 
 
 def _choose(names: Sequence[str], areas: Sequence[str], folders: Sequence[Path]) -> list[Fault]:
@@ -168,71 +170,21 @@ def _line(proof: Proof, *, color: bool) -> str:
     return f"{line}\n      {detail}"
 
 
-def _score(proofs: Sequence[Proof], seconds: float) -> str:
-    proved = sum(proof.proved for proof in proofs)
+def _score(document: ProofDocument, ended_by: str) -> str:
+    proofs = document.proofs
+    faults = [proof for proof in proofs if not proof.fault.harmless]
+    others = [proof for proof in proofs if proof.fault.harmless]
+    caught = sum(not proof.missed and not proof.problem for proof in faults)
     green = sum(not proof.twin_red and not proof.problem for proof in proofs)
-    caught = sum(not proof.missed and not proof.problem for proof in proofs)
-    # A harmless difference that leaves all green counts as caught: what it must be told from is a fault.
-    return (
-        f"{'GOOD' if proved == len(proofs) else 'NOT GOOD'}: {caught} of {len(proofs)} faults caught, "
-        f"{green} of {len(proofs)} clean twins green, in {seconds:.0f} s"
-    )
-
-
-def _document(
-    run_id: str, started: str, seconds: float, machine: Environment, proofs: Sequence[Proof]
-) -> Run:
-    results = tuple(_result(proof) for proof in sorted(proofs, key=lambda proof: proof.fault.id))
-    return Run(
-        id=run_id,
-        state=RunState.COMPLETE,
-        started_at=started,
-        finished_at=now(),
-        duration_s=round(seconds, 3),
-        gnnbench=__version__,
-        invocation=Invocation(
-            argv=("gnnbench", *sys.argv[1:]), tier="smoke", suites=(SUITE,), devices=("cpu",)
-        ),
-        environment=machine,
-        results=results,
-        collected=len(results),
-        exit_code=ExitCode.GOOD if all(proof.proved for proof in proofs) else ExitCode.CHECK_FAILED,
-    )
-
-
-def _result(proof: Proof) -> Result:
-    fault = proof.fault
-    finding = None
-    if not proof.proved:
-        finding = Finding(
-            summary=f"{fault.id}: {proof.describe()}",
-            expected=f"green in {', '.join(fault.caught_by)}, for it is no fault"
-            if fault.harmless
-            else f"red in {', '.join(fault.caught_by)}, and green there on the clean twin",
-            found=f"red in {', '.join(proof.caught) or 'nothing'}; on the twin, red in "
-            f"{', '.join(proof.twin_red) or 'nothing'}",
-            cause="a check that lost its teeth, or one that cries wolf",
-            fix=f"run `gnnbench prove {fault.id}` alone, then see gnnbench/faults/catalogue for how it is planted",
+    words = [f"{caught} of {len(faults)} faults caught"] if faults or not others else []
+    if others:
+        words.append(
+            f"{sum(proof.proved for proof in others)} of {len(others)} harmless differences let pass"
         )
-    first = proof.first
-    return Result(
-        id=f"{SUITE}/{'_'.join(fault.areas).lower()}/{fault.id}",
-        suite=SUITE,
-        tier=fault.tier,
-        outcome=Outcome.PASSED if proof.proved else Outcome.FAILED,
-        title=fault.title,
-        device="cpu",
-        duration_s=proof.seconds,
-        finding=finding,
-        catches=(fault.id,),
-        facts={
-            "symptom": fault.symptom,
-            "sources": list(fault.sources),
-            "caught_by": list(proof.caught),
-            "said": first.finding.summary if first is not None and first.finding is not None else "",
-            "likely_cause": first.finding.cause if first is not None and first.finding is not None else "",
-        },
-    )
+    words.append(f"{green} of {len(proofs)} clean twins green, in {document.seconds:.0f} s")
+    good = all(proof.proved for proof in proofs)
+    word = f"INTERRUPTED by {ended_by}" if ended_by else "GOOD" if good else "NOT GOOD"
+    return f"{word}: {', '.join(words)}"
 
 
 def _write_reports(document: Run, folder: Path) -> None:

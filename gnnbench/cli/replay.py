@@ -11,6 +11,7 @@ import click
 
 from gnnbench.checks.suites import suites_folder
 from gnnbench.cli.run import conduct, publish, words
+from gnnbench.cli.sinks import require_writable
 from gnnbench.record import (
     REPLAYED,
     ExitCode,
@@ -67,6 +68,7 @@ def replay(
     Everything after `--` goes to pytest: `-p my_plugin` for a backend that comes from a plugin.
     """
     document = document / "run.json" if document.is_dir() else document
+    require_writable(json_to)
     run = load(document)
     recorded = {result.id for result, _ in counterexamples(run)}
     if not _something(run, document, recorded, check):

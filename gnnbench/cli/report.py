@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from gnnbench.cli.sinks import require_writable
 from gnnbench.record import DocumentError, ExitCode, Run, load, verdict, write_atomically
 
 _FORMATS = ("html", "markdown", "junit")
@@ -48,6 +49,7 @@ def report(
 
     A document that can't be read is named, the others are still rendered, and the exit code is 4.
     """
+    require_writable(json_to)
     from gnnbench.report import file_names, terminal_verdict, write_reports
 
     summaries: list[dict[str, Any]] = []

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -19,6 +18,7 @@ from gnnbench.checks.suites import REQUIRED, pytest_options, suite_names, suites
 from gnnbench.cli.child import PytestChild
 from gnnbench.cli.color import wants_color
 from gnnbench.cli.follower import Follower, finish, tail
+from gnnbench.cli.sinks import require_writable, sink
 from gnnbench.record import ExitCode, Invocation, Run, RunState, dumps, load, save
 
 #: `python -m pytest`, but with the folder it is called from last on the path and not first: a plugin of the
@@ -223,10 +223,7 @@ def words(values: Sequence[str]) -> list[str]:
 
 
 def _validate(suites: Sequence[str], require: Sequence[str], data: Path | None, json_to: str | None) -> None:
-    if json_to not in (None, "-") and not os.access(Path(str(json_to)).parent, os.W_OK):
-        raise click.BadParameter(
-            f"expected a file in a folder that can be written to, found {json_to}", param_hint="--json"
-        )
+    require_writable(json_to)
     known = suite_names()
     for name in suites:
         if name not in known:
@@ -296,29 +293,17 @@ def publish(document: Run, folder: Path, json_to: str | None) -> None:
     to_stderr = json_to == "-"
     color = wants_color(sys.stderr if to_stderr else sys.stdout)
     summary = os.environ.get("GITHUB_STEP_SUMMARY")
-    with _sink("the terminal"):
+    with sink("the terminal"):
         click.echo(terminal_verdict(document, folder, color=color), err=to_stderr, color=color)
-    with _sink(f"--json {json_to}"):
+    with sink(f"--json {json_to}"):
         if json_to == "-":
             click.echo(dumps(document), nl=False)
         elif json_to:
             save(document, json_to)
-    with _sink(f"GITHUB_STEP_SUMMARY {summary}"):
+    with sink(f"GITHUB_STEP_SUMMARY {summary}"):
         if summary:
             append_step_summary(document, Path(summary))
-    with _sink("GitHub's annotations"):
+    with sink("GitHub's annotations"):
         if os.environ.get("GITHUB_ACTIONS") == "true":
             for line in annotation_lines(document):
                 click.echo(line, err=True)
-
-
-@contextmanager
-def _sink(name: str) -> Iterator[None]:
-    """A failure to write here is a line on stderr: the exit code says what the run found, and nothing else."""
-    try:
-        yield
-    except BrokenPipeError:
-        pass  # whoever read it has seen enough
-    except OSError as error:
-        with suppress(OSError):
-            click.echo(f"gnnbench: {name}: {error.strerror or error}", err=True)

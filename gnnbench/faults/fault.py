@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 #: Which part of the work a fault spoils: forward equivalence, gradients, reproducibility, loading, precision.
 Area = Literal["EQ", "GRAD", "DET", "DATA", "AMP"]
@@ -46,6 +46,11 @@ class Fault:
     def __post_init__(self) -> None:
         if not re.fullmatch(r"F\d\d[a-z]?", self.id):
             raise ValueError(f"id: expected F and two digits, and a letter perhaps, found {self.id!r}")
+        unknown = set(self.areas) - set(get_args(Area))
+        if unknown or not self.areas:
+            raise ValueError(
+                f"{self.id}: expected areas of {', '.join(get_args(Area))}, found {self.areas!r}"
+            )
         if not self.caught_by:
             raise ValueError(f"{self.id}: expected at least one check in caught_by, found none")
         for check in self.caught_by:

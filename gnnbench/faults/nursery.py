@@ -2,7 +2,8 @@
 
 Standard input: one order a line, as JSON: `fault` (an id), `broken` (or its clean twin), `folder` (for the
 run's reports), `timeout` in seconds. Its arguments: how many run at a time, then folders with more faults. Standard
-output: a line with `environment`, then one line an order, as it ends: `fault`, `broken`, `status` (of the process; negative: a signal), `seconds`.
+output: a line with `environment`, then one line an order, as it ends: `fault`, `broken`, `status` (of the process;
+negative: a signal), `timed_out` (the seconds that were too few, or null) and `seconds`.
 
 Forking is safe here: nothing has started a thread or touched a GPU, for what is imported is not used.
 """
@@ -25,6 +26,7 @@ from gnnbench.checks.suites import pytest_options, suites_folder
 from gnnbench.environment import collect
 from gnnbench.faults.catalogue import catalogue
 from gnnbench.faults.fault import Fault
+from gnnbench.memory.server import die_with_parent
 from gnnbench.record.codec import encode
 
 _POLL_S = 0.01
@@ -44,12 +46,13 @@ def main() -> None:
     _import_what_is_heavy()
     _tell_environment(answers)
     running: dict[int, _Running] = {}
+    late: set[int] = set()
     while waiting or running:
         while waiting and len(running) < int(sys.argv[1]):
             order = waiting.popleft()
             running[_fork(order)] = _Running(order, time.monotonic())
         time.sleep(_POLL_S)
-        for pid, status in _ended(running):
+        for pid, status in _ended(running, late):
             done = running.pop(pid)
             answers.write(
                 json.dumps(
@@ -57,6 +60,7 @@ def main() -> None:
                         "fault": done.order["fault"],
                         "broken": done.order["broken"],
                         "status": status,
+                        "timed_out": done.order["timeout"] if pid in late else None,
                         "seconds": round(time.monotonic() - done.started, 3),
                     }
                 )
@@ -90,17 +94,19 @@ def _import_what_is_heavy() -> None:
 
 
 def _fork(order: dict[str, Any]) -> int:
+    parent = os.getpid()
     pid = os.fork()
     if pid == 0:
-        _live(order)
+        _live(order, parent)
     return pid
 
 
-def _live(order: dict[str, Any]) -> NoReturn:
+def _live(order: dict[str, Any], parent: int) -> NoReturn:
     """The forked side: plant, run the suites, leave."""
     status = 3
     try:
         os.setsid()
+        die_with_parent(parent)
         log = os.open(Path(order["folder"]) / "pytest.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(log, 1)
         os.dup2(log, 2)
@@ -132,10 +138,11 @@ def _arguments(fault: Fault, folder: str) -> list[str]:
     ]
 
 
-def _ended(running: dict[int, _Running]) -> Iterator[tuple[int, int]]:
+def _ended(running: dict[int, _Running], late: set[int]) -> Iterator[tuple[int, int]]:
     """Those that have left, and those whose time is over, which are killed with all that they started."""
     for pid, one in list(running.items()):
         if time.monotonic() - one.started > one.order["timeout"]:
+            late.add(pid)
             os.killpg(pid, signal.SIGKILL)
         gone, status = os.waitpid(pid, os.WNOHANG)
         if gone:

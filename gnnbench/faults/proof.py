@@ -159,6 +159,10 @@ def _document(folder: Path, answer: Answer) -> Run:
         raise DocumentError(
             f"no check was selected by its keyword on the {folder.name.rpartition('-')[2]}: is the backend planted?"
         )
+    if answer.get("timed_out"):
+        raise DocumentError(
+            f"the run against the {folder.name.rpartition('-')[2]} did not end within {answer['timed_out']:g} s (--timeout)"
+        )
     if answer["status"] < 0 or not path.is_file():
         log = folder / "pytest.log"
         with log.open("rb") as words:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import shlex
 from collections.abc import Iterable
@@ -109,7 +110,9 @@ def command_alone(run: Run, result: Result) -> str:
         return _join(list(run.invocation.argv))
     name = result.nodeid.rpartition("::")[2] or result.id.rpartition("/")[2]
     if result.suite == proofs.SUITE:
-        return _join(["gnnbench", "prove", name])
+        argv = run.invocation.argv
+        own = [words for words in itertools.pairwise(argv) if words[0] == "--catalogue"]
+        return _join(["gnnbench", "prove", name, *itertools.chain(*own)])
     if not _KEYWORD.fullmatch(name) and result.nodeid:
         return _join(["pytest", result.nodeid, *_plugins(run)])
     words = ["gnnbench", "run", "--tier", result.tier, "--suite", result.suite]

@@ -65,7 +65,8 @@ def reasons(run: Run, verdict: Verdict, margins: Margins) -> list[str]:
     if planted:
         proved = sum(row.proved for row in planted)
         said.append(
-            f"{proved:,} of {plural(len(planted), 'fault')} proved: caught, and the clean twin green."
+            f"{proved:,} of {plural(len(planted), 'fault')} proved: caught where a fault, let pass where harmless, "
+            "and green on the clean twin."
         )
         return said
     worst = margins.worst
@@ -85,6 +86,8 @@ def advice(run: Run, verdict: Verdict) -> str:
         return f"Run it again: `{command_again(run)}`. What is shown here is what was known when it ended."
     if not run.results:
         return "Ask for a larger tier or another suite, for example `gnnbench run --tier standard`."
+    if proofs_of(run) and not verdict.good:
+        return "See below which check owes a fault a red, or cries wolf on a clean twin."
     absent = run.count(Outcome.NOT_APPLICABLE)
     if not verdict.good:
         return f"Give what could not judge what it lacked, then run it again: `{command_again(run)}`."

@@ -20,7 +20,10 @@ def catalogue(folders: Sequence[Path] = ()) -> dict[str, Fault]:
     """
     found: dict[str, Fault] = {}
     for folder in (Path(__file__).parent, *folders):
-        for file in sorted(folder.glob("f*.py")):
+        files = sorted(folder.glob("f*.py"))
+        if not files:
+            raise ValueError(f"{folder}: expected files called f*.py, one a fault, found none")
+        for file in files:
             fault = _load(file)
             if fault.id in found:
                 raise ValueError(f"{file}: expected an id of its own, found {fault.id} a second time")
@@ -34,7 +37,12 @@ def _load(file: Path) -> Fault:
     if spec is None or spec.loader is None:
         raise ValueError(f"{file}: expected a Python file")
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        raise ValueError(
+            f"{file}: expected a Fault called FAULT, found {type(error).__name__}: {error}"
+        ) from error
     fault = getattr(module, "FAULT", None)
     if not isinstance(fault, Fault):
         raise ValueError(f"{file}: expected a Fault called FAULT, found {fault!r}")  # noqa: TRY004 - as the rest
