@@ -56,6 +56,7 @@ def test_each_has_what_it_says(mode):
     assert found == {
         "exact_plain": (False, False, False),
         "exact_weighted": (True, False, False),
+        "exact_negative": (True, False, False),
         "exact_multigraph": (False, True, False),
         "exact_mixed": (True, True, True),
         "exact_hub_256": (False, False, False),

@@ -7,7 +7,7 @@ from gnnbench.graphs import probe_graphs
 from gnnbench.graphs.probes import ProbeGraph
 
 PROBES = {probe.name: probe for probe in probe_graphs()}
-UNDIRECTED = {"undirected", "no_edges", "one_node", "one_loop"}
+UNDIRECTED = {"undirected", "two_edges", "no_edges", "one_node", "one_loop"}
 SORTED = {"undirected", "single_edge", "no_edges", "one_node", "one_loop", "power_law"}
 
 
@@ -37,6 +37,7 @@ def test_names_are_unique_and_stable():
         "isolated",
         "zero_weight",
         "single_edge",
+        "two_edges",
         "no_edges",
         "one_node",
         "one_loop",

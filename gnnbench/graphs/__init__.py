@@ -8,7 +8,7 @@ from gnnbench.graphs.node_classification import NodeClassification
 from gnnbench.graphs.planetoid_files import PLANETOID_NAMES, DatasetAbsent, DatasetCorrupt
 from gnnbench.graphs.probes import ProbeGraph, probe_graphs
 from gnnbench.graphs.random_graphs import Choices, RandomChoices, describe_graph, random_graph
-from gnnbench.graphs.sized import balanced_exact_graph, disjoint_union, sized_exact_graph
+from gnnbench.graphs.sized import balanced_exact_graph, disjoint_union, rows_of_lengths, sized_exact_graph
 from gnnbench.graphs.stand_in import stochastic_block_model_cora
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "power_law",
     "probe_graphs",
     "random_graph",
+    "rows_of_lengths",
     "sized_exact_graph",
     "stochastic_block_model_cora",
 ]

@@ -47,6 +47,11 @@ def exact_probe_graphs(self_loops: SelfLoops = "add") -> tuple[ProbeGraph, ...]:
             "weights of 1/2, 1 and 3/2 whose sums are powers of 4: weights dropped or squared",
         ),
         ProbeGraph(
+            "exact_negative",
+            _exact(self_loops, {1: 40, 4: 30, 16: 12, 64: 2}, seed=9, weighted=True, shift=1.0),
+            "weights of -1/2, 1 and 5/2 whose sums are powers of 4: signs dropped, weights taken to be positive",
+        ),
+        ProbeGraph(
             "exact_multigraph",
             _exact(self_loops, {1: 10, 4: 8, 16: 5, 64: 3}, seed=3, duplicates=True),
             "unweighted, in-degrees up to 64 from 26 nodes, so that most edges have duplicates: F07, F22",
@@ -85,10 +90,12 @@ def _exact(
     weighted: bool = False,
     duplicates: bool = False,
     loops: bool = False,
+    shift: float = 0.0,
 ) -> Graph:
     """`degrees[d]` nodes of normalised in-degree d for each d, in random order, and an isolated last node.
 
-    With `loops`, every node that hears three or more edges hears itself by one of them.
+    With `loops`, every node that hears three or more edges hears itself by one of them. Pairs of weights are 1/2 less
+    `shift` and 3/2 and as much more.
     """
     generator = torch.Generator().manual_seed(seed)
     degree = torch.repeat_interleave(torch.tensor(list(degrees)), torch.tensor(list(degrees.values())))
@@ -114,7 +121,7 @@ def _exact(
     source = torch.where(looped[target] & (slot == 1), target, source)
     # Pairs of 1/2 and 3/2 weigh as much as two edges of 1.
     paired = slot < heard[target] // 2 * 2
-    weight = torch.where(paired, torch.where(slot % 2 == 0, 0.5, 1.5), 1.0)
+    weight = torch.where(paired, torch.where(slot % 2 == 0, 0.5 - shift, 1.5 + shift), 1.0)
 
     shuffled = torch.randperm(num_nodes, generator=generator)
     order = torch.randperm(len(target), generator=generator)

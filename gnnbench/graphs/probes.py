@@ -107,6 +107,11 @@ def probe_graphs() -> tuple[ProbeGraph, ...]:
             _edges(3, [(1, 0)], [0.5]),
             "one edge, to a lower node: squeezed dimensions, F16, F19",
         ),
+        ProbeGraph(
+            "two_edges",
+            _edges(4, [(0, 3), (2, 1)], [0.5, 2.0]),
+            "exactly two edges, whose edge_index is square: rows taken for columns, F19",
+        ),
         ProbeGraph("no_edges", _edges(3, [], []), "no edges: every row is the node's own: F17, F24"),
         ProbeGraph("one_node", _edges(1, [], None), "one node, no edges: size-1 dimensions: F16, F24"),
         ProbeGraph(

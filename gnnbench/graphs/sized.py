@@ -48,6 +48,31 @@ def sized_exact_graph(num_nodes: int, *, seed: int = 0) -> Graph:
     return Graph(torch.stack([source[order], target[order]]), num_nodes, weight[order])
 
 
+def rows_of_lengths(lengths: Sequence[int]) -> Graph:
+    """A graph on which A alone is exact, with a node that hears as many others as each of `lengths` says.
+
+    Nodes 2i hear, nodes 2i + 1 hear nobody, and behind them stand as many nodes as the longest row needs, which hear
+    themselves alone: their degree is 1. All weights of a row are 1 but its last, which fills the degree up to a power
+    of 4. Directed, weighted, unsorted; for self-loops `"none"`.
+
+    Args:
+        lengths: of the rows, 0 or more each.
+    """
+    longest, first = max(lengths, default=0), 2 * len(lengths)
+    length = torch.tensor(list(lengths), dtype=torch.int64)
+    target = 2 * torch.repeat_interleave(torch.arange(len(length)), length)
+    slot = torch.arange(len(target)) - torch.repeat_interleave(length.cumsum(0) - length, length)
+    last = slot == torch.repeat_interleave(length - 1, length)
+    degree = 4.0 ** torch.ceil(torch.log2(length.clamp_min(1).double()) / 2)
+    filled = torch.repeat_interleave(degree - (length - 1), length).float()
+    weight = torch.where(last, filled, torch.ones(len(target)))
+    own = torch.arange(first, first + longest)
+    source, target = torch.cat([first + slot, own]), torch.cat([target, own])
+    weight = torch.cat([weight, torch.ones(longest)])
+    order = torch.randperm(len(target), generator=torch.Generator().manual_seed(0))
+    return Graph(torch.stack([source[order], target[order]]), first + longest, weight[order])
+
+
 def balanced_exact_graph(nodes: Sequence[int] = (24, 40), *, weighted: bool = True, seed: int = 0) -> Graph:
     """A directed graph whose every node is heard as much as it hears, so that Â of it reversed is Âᵀ.
 

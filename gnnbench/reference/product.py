@@ -58,7 +58,9 @@ def _missing(matrix: Tensor, multiply: Callable[[Tensor, Tensor], object]) -> st
         warnings.filterwarnings("ignore", message="Sparse invariant checks are implicitly disabled")
         one = column.to_sparse(layout=matrix.layout)
         try:
-            multiply(one, column.requires_grad_())
+            # Whatever the caller's mode: a layer may be bound for inference.
+            with torch.enable_grad():
+                multiply(one, column.requires_grad_())
         except (NotImplementedError, RuntimeError) as error:
             text = str(error).partition("\n")[0]
             if isinstance(error, NotImplementedError) or any(mark in text for mark in _MISSING):

@@ -57,6 +57,12 @@ class Case:
                 comparisons.append(compare(name, got, self.oracle, self.bounds[name], device=device))
         return comparisons
 
+    def exact_in(
+        self, name: Quantity, found: object, device: torch.device, dtype: torch.dtype = torch.float64
+    ) -> Comparison:
+        """One quantity of a layer bound in another dtype, whose every bit must be the oracle's."""
+        return compare_exact(name, found, self.oracle, device=device, dtype=dtype)
+
 
 def make_case(graph: Graph, inputs: LayerInputs, *, exact: bool, self_loops: SelfLoops = "add") -> Case:
     """The case of these operands; raises `ValueError` where an exact one could round."""
@@ -102,6 +108,7 @@ def bind(
     self_loops: SelfLoops = "add",
     *,
     copy: bool = True,
+    dtype: torch.dtype = torch.float32,
 ) -> Layer:
     """The backend's layer on `graph`; ends the check as not applicable where the backend has none.
 
@@ -112,7 +119,7 @@ def bind(
         weight = None if graph.edge_weight is None else graph.edge_weight.clone()
         graph = Graph(graph.edge_index.clone(), graph.num_nodes, weight)
     try:
-        layer: Layer = backend.bind(graph, device=device, dtype=torch.float32, self_loops=self_loops)
+        layer: Layer = backend.bind(graph, device=device, dtype=dtype, self_loops=self_loops)
     except UnsupportedByBackend as unsupported:
         not_applicable(str(unsupported), needs=f"backend:{backend.name}")
     return layer

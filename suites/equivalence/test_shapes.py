@@ -10,16 +10,22 @@ import torch
 from torch import Tensor
 
 from gnnbench.checks import Evidence, Tier, check
-from gnnbench.graphs import sized_exact_graph
-from gnnbench.numerics import LayerInputs, exact_inputs
+from gnnbench.graphs import rows_of_lengths, sized_exact_graph
+from gnnbench.numerics import LayerInputs, evaluate, exact_headroom, exact_inputs, gcn_oracle, real_inputs
 from gnnbench.reference import Backend
 
-from .cases import Case, exact_case, make_case
+from .cases import Case, bind, exact_case, judge, make_case
 from .variants import judge_variants, run_cases, thinned
 
 #: One less and one more than warps, tiles and blocks are.
 NODES = (1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 255, 256, 257, 1023, 1025)
 WIDTHS = (1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65)
+
+#: Widths of real models, past every tile: (features, channels). Cora has 1,433 features.
+WIDE = ((6, 129), (6, 257), (129, 6), (600, 5), (1433, 16), (300, 300), (48, 24), (24, 96), (64, 1), (1, 64))
+
+#: In-edges of a row: all lengths up to two blocks of a warp's rows, and around larger ones.
+LENGTHS = (*range(131), 255, 256, 257, 511, 512, 513, 1023, 1024, 1025, 4096, 4097)
 
 #: The other width beside an odd one: neither a power of two nor a multiple of one, on either side.
 _BESIDE = 6
@@ -69,6 +75,52 @@ def test_widths(backend: Backend, device: torch.device, evidence: Evidence, run_
     judge_variants(
         evidence, backend, run_cases(backend, thinned(widths(), backend, run_tier, every=8), device)
     )
+
+
+@cache
+def wide() -> dict[str, Case]:
+    graph = sized_exact_graph(70)
+    return {
+        f"{features} to {channels}": make_case(
+            graph, real_inputs(graph.num_nodes, features, channels), exact=False
+        )
+        for features, channels in WIDE
+    }
+
+
+@check(
+    tier="standard",
+    catches=("F14", "F46"),
+    fix="A kernel is wrong past a number of columns, or sums long inner products in fewer bits: look at the widths that "
+    "are wrong.",
+)
+def test_wide(backend: Backend, device: torch.device, evidence: Evidence, run_tier: Tier) -> None:
+    """Features and channels as real models have them, up to 1,433, within the componentwise bound."""
+    judge_variants(evidence, backend, run_cases(backend, thinned(wide(), backend, run_tier, every=4), device))
+
+
+@cache
+def row_lengths() -> Case:
+    graph = rows_of_lengths(LENGTHS)
+    inputs = exact_inputs(graph.num_nodes, 6, 4)
+    oracle = gcn_oracle(graph, inputs.x, inputs.weight, inputs.bias, inputs.upstream, self_loops="none")
+    return Case(graph, inputs, oracle, None)
+
+
+@check(
+    tier="standard",
+    catches=("F04", "F14"),
+    fix="Rows of certain lengths lose messages, or keep what stood there before: a kernel's last, partly filled pass "
+    "over a row.",
+)
+def test_row_lengths(backend: Backend, device: torch.device, evidence: Evidence) -> None:
+    """A row of every length from 0 to 130 and around larger powers of two, an empty one behind each."""
+    case = row_lengths()
+    # dW sums over all nodes, and would need more bits than float32 has.
+    exact = [name for name, share in exact_headroom(case.oracle).items() if share <= 1]
+    evidence.fact("judged", exact)
+    layer = bind(backend, case.graph, device, "none")
+    judge(evidence, backend, case.compare(evaluate(layer, case.inputs.to(device)), device, exact))
 
 
 @cache

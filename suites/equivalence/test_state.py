@@ -52,7 +52,7 @@ def test_operands_unchanged(backend: Backend, device: torch.device, evidence: Ev
 def test_second_graph(backend: Backend, device: torch.device, evidence: Evidence) -> None:
     """Three graphs, two of the same size, and the first again: each gets its own answer."""
     first = exact_case(PROBE)
-    cases = (first, _relabelled(first), exact_case(OTHER))
+    cases = (first, relabelled(first), exact_case(OTHER))
     layers = [bind(backend, case.graph, device) for case in cases]
     comparisons = []
     for i in (0, 1, 2, 0):
@@ -85,7 +85,7 @@ def _same(right: Tensor | None, now: Tensor | None) -> bool:
     return right is now is None or (right is not None and now is not None and torch.equal(right, now.cpu()))
 
 
-def _relabelled(case: Case) -> Case:
+def relabelled(case: Case) -> Case:
     """The same graph with its nodes renamed: as many nodes, edges and neighbours, and another answer."""
     order = torch.randperm(case.graph.num_nodes, generator=torch.Generator().manual_seed(0))
     graph = Graph(order[case.graph.edge_index], case.graph.num_nodes, case.graph.edge_weight)
