@@ -29,7 +29,7 @@ from pathlib import Path
 from gnnbench.checks import suites
 from gnnbench.cli import main, run
 run_module = sys.modules["gnnbench.cli.run"]
-run_module.suites_folder = lambda: Path(sys.argv[1])
+suites.suites_folder = run_module.suites_folder = lambda: Path(sys.argv[1])
 run_module.suite_names = lambda: ("environment", "memory")
 main(sys.argv[2:])
 """

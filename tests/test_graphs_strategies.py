@@ -119,7 +119,7 @@ def stops_at_256(degree):
     [
         (Mutant(edges=once), 2, [(0, 1), (0, 1)], None),
         (
-            Mutant(edges=lambda s, t, w, n: merged(s, t, w, n) if s else (s, t, w)),
+            Mutant(edges=lambda s, t, w, n: merged(s, t, w, n) if s.numel() else (s, t, w)),
             2,
             [(0, 1), (0, 1)],
             None,
