@@ -62,7 +62,7 @@ class Wavering:
         return Mutant(loops=loops).bind(graph, self_loops=self_loops)
 
 
-for _backend in (
+BACKENDS = (
     Mutant(name="r_clean"),
     # Mended from outside, as a new release of a library would mend it.
     Mutant(name="r_once") if os.environ.get("MENDED") else Mutant(name="r_once", edges=once),
@@ -71,5 +71,10 @@ for _backend in (
     Picky(),
     Crashing(),
     Wavering(),
-):
-    register_backend(_backend)
+)
+
+
+def pytest_configure(config):
+    # Not when it is imported: a test that borrows a fault from here must not register all of them.
+    for backend in BACKENDS:
+        register_backend(backend)

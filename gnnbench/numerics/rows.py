@@ -77,8 +77,13 @@ def rows_of_layer(
 
     expected = aggregate(inputs @ w) + b
     magnitude = aggregate(inputs.abs() @ w.abs()) + b.abs()
-    roundings = x.shape[1] + torch.bincount(row, minlength=len(rows)) + 1
-    error = (2 * INVERSE_ROOT_ROUNDINGS + 2) * FP32.u + growth(roundings.double()) * FP32.u_acc
+    # Duplicates are equal terms, and round alike: see `bounds.growth`.
+    pair, times = torch.unique(row * graph.num_nodes + start, return_counts=True)
+    alike = torch.zeros(len(rows), dtype=torch.float64)
+    alike.index_add_(0, pair.div(max(graph.num_nodes, 1), rounding_mode="floor"), times.double().square())
+    others = x.shape[1] + 1
+    roundings = (torch.bincount(row, minlength=len(rows)) + others).double()
+    error = (2 * INVERSE_ROOT_ROUNDINGS + 2) * FP32.u + growth(roundings, alike + others) * FP32.u_acc
     return expected, (error / (1 - error))[:, None] * magnitude
 
 
