@@ -36,7 +36,7 @@ def served():
                 yield one.name
 
 
-@pytest.mark.parametrize("name", served())
+@pytest.mark.parametrize("name", list(served()))
 @pytest.mark.parametrize("make", [lambda x: x, sparse], ids=["dense", "sparse"])
 def test_it_is_the_formula_of_the_paper(name, make):
     """A-hat relu(A-hat X W1 + b1) W2 + b2, written out with a dense matrix."""
