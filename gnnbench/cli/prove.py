@@ -161,7 +161,9 @@ def _line(proof: Proof, *, color: bool) -> str:
     good = "harmless" if proof.fault.harmless else "caught"
     word, shade = (good, "green") if proof.proved else ("NOT PROVED", "red")
     title = proof.fault.title if len(proof.fault.title) <= _TITLE else proof.fault.title[: _TITLE - 1] + "…"
-    by = ", ".join(check.partition("/")[2] for check in proof.caught)
+    owing = [check for check in proof.fault.caught_by if check in proof.caught]
+    more = len(proof.caught) - len(owing)
+    by = ", ".join(check.partition("/")[2] for check in owing) + (f" and {more} more" if more else "")
     word = click.style(f"{word:<10}", fg=shade) if color else f"{word:<10}"
     line = f"{proof.fault.id:<5} {title:<{_TITLE}} {word} {proof.seconds:>5.1f} s"
     detail = (
