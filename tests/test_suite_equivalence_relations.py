@@ -78,7 +78,7 @@ def results(tmp_path_factory):
             "-p",
             "relation_backends",
             "-k",
-            "r_ and (test_algebra or test_relations or test_shapes)",
+            "r_ and not cudagraph and not wide and not row_lengths and (test_algebra or test_relations or test_shapes)",
             "--tb=no",
         ),
         "--gnnbench-tier=standard",

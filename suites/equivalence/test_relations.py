@@ -45,6 +45,7 @@ def edge_orders(graph: Graph) -> dict[str, Graph]:
 
 
 @check(
+    tier="standard",
     catches=("F06", "F07", "F12"),
     fix="The backend, or a kernel beneath it, relies on an order of the edges, or takes another way where they "
     "are sorted and goes wrong there: sort a copy, or mend that way.",

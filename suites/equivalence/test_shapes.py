@@ -144,6 +144,7 @@ def empties() -> dict[str, Case]:
 
 
 @check(
+    tier="standard",
     catches=("F24",),
     fix="A launch over nothing, a division by the number of nodes or a maximum of no numbers: answer empty "
     "problems before the kernel.",

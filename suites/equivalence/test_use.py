@@ -119,7 +119,7 @@ def test_changed_operands(backend: Backend, device: torch.device, evidence: Evid
     judge(evidence, backend, comparisons)
 
 
-@check(fix="Two results without gradients share a buffer, or one is kept for the other.")
+@check(tier="standard", fix="Two results without gradients share a buffer, or one is kept for the other.")
 def test_two_results(backend: Backend, device: torch.device, evidence: Evidence) -> None:
     """Two evaluations of one layer on other operands are both right, looked at after both."""
     cases = (exact_case(PROBE), exact_case(PROBE, seed=1))
@@ -139,6 +139,7 @@ def calls_in_turn() -> list[Case]:
 
 
 @check(
+    tier="standard",
     catches=("F21",),
     fix="What is kept for the backward pass is kept once, not once a call: save it in ctx, not in the layer.",
 )
@@ -219,6 +220,7 @@ def test_masked_loss(backend: Backend, device: torch.device, evidence: Evidence)
 
 
 @check(
+    tier="standard",
     catches=("F21",),
     fix="What was made of a graph is kept under its edges alone, or its address: weights and loops belong to the key.",
 )
@@ -253,7 +255,10 @@ def _on(weight: Tensor | None, device: torch.device) -> Tensor | None:
     return None if weight is None else weight.to(device)
 
 
-@check(fix="Edge weights in another dtype than float32 are dropped or misread: convert them, or refuse them.")
+@check(
+    tier="standard",
+    fix="Edge weights in another dtype than float32 are dropped or misread: convert them, or refuse them.",
+)
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float16], ids=["float64", "float16"])
 def test_weight_dtype(backend: Backend, dtype: torch.dtype, device: torch.device, evidence: Evidence) -> None:
     """Edge weights of float64 and float16 that float32 holds exactly give the same result."""
@@ -338,6 +343,7 @@ def test_thread(backend: Backend, device: torch.device, evidence: Evidence) -> N
 
 
 @check(
+    tier="standard",
     catches=("F41",),
     fix="Numbers that are not finite are hidden or spread: a training must see them, and other nodes must not.",
 )
