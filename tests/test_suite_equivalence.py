@@ -18,7 +18,7 @@ SUITE = suites_folder() / "equivalence"
 CHECKS = "(exact_plain or exact_weighted or mixed or random or state or operands or precision or self_loops)"
 
 #: What has tests of its own.
-ELSEWHERE = "test_use or test_random or test_relations or test_algebra or test_shapes or test_determinism or test_seeds"
+ELSEWHERE = "test_use or test_calls or test_random or test_relations or test_algebra or test_shapes or test_determinism or test_seeds"
 
 EVERYTHING = {
     "bounded/layer",
