@@ -1,7 +1,7 @@
 """When two implementations of a GCN layer are the same: the float64 oracle, and three tiers of comparison."""
 
 from gnnbench.numerics.adjacency import Adjacency, normalised_adjacency
-from gnnbench.numerics.bounds import FP32, LAMBDA, TF32, PrecisionMode, gcn_bound, gcn_bounds, growth
+from gnnbench.numerics.bounds import FP32, FP64, LAMBDA, TF32, PrecisionMode, gcn_bound, gcn_bounds, growth
 from gnnbench.numerics.comparison import Comparison, compare
 from gnnbench.numerics.determinism import (
     NoDeterministicImplementation,
@@ -44,12 +44,14 @@ from gnnbench.numerics.repetition import (
     differing_values,
     rule_of_three,
 )
+from gnnbench.numerics.roots import InverseRoots, inverse_roots, roots_graph
 from gnnbench.numerics.rows import compare_rows, rows_of_layer, sample_rows
 
 __all__ = [
     "BANDS",
     "D_EDGE_WEIGHT",
     "FP32",
+    "FP64",
     "GRADIENTS",
     "LAMBDA",
     "QUANTITIES",
@@ -58,6 +60,7 @@ __all__ = [
     "Adjacency",
     "Comparison",
     "Disagreement",
+    "InverseRoots",
     "LayerInputs",
     "LayerResult",
     "NoDeterministicImplementation",
@@ -87,6 +90,7 @@ __all__ = [
     "gcn_bounds",
     "gcn_oracle",
     "growth",
+    "inverse_roots",
     "multiplies_sparse",
     "normalised_adjacency",
     "rademacher",
@@ -95,6 +99,7 @@ __all__ = [
     "relative_error",
     "require_exact",
     "require_exact_edge_weights",
+    "roots_graph",
     "rows_of_layer",
     "rule_of_three",
     "sample_rows",

@@ -50,6 +50,9 @@ class PrecisionMode:
 #: IEEE binary32, round to nearest: u = 2^-24.
 FP32 = PrecisionMode(name="fp32", u=2.0**-24, u_in=0.0, u_acc=2.0**-24)
 
+#: IEEE binary64: u = 2^-53.
+FP64 = PrecisionMode(name="fp64", u=2.0**-53, u_in=0.0, u_acc=2.0**-53)
+
 #: TF32 keeps 10 of 23 fraction bits of each operand: 2^-11 where the device rounds to nearest, 2^-10 where it
 #: truncates, and which of the two depends on the generation; tensor cores accumulate with truncation, hence
 #: 2^-23 (Blanchard et al., SIAM J. Sci. Comput. 42, 2020, 10.1137/19M1289546; Khattak & Mikaitis, arXiv

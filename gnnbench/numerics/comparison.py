@@ -47,6 +47,8 @@ class Comparison:
     """How many entries were compared."""
     cause: str = ""
     """What most likely causes a failure; empty where no known cause fits the numbers."""
+    by_bound: ByBound | None = None
+    """Of one that failed to be equal: what decides for a layer whose inverse roots round."""
 
     @property
     def passed(self) -> bool:
@@ -70,6 +72,15 @@ class Comparison:
             f"{self.name}: {self.beyond:,} of {self.total:,} entries are wrong; worst at {self.where}: "
             f"expected {self.expected}, found {self.got} (error {self.error:.2g}{excess})"
         )
+
+
+@dataclass(frozen=True, slots=True)
+class ByBound:
+    """What Tier 1 says of numbers that Tier 0 has refused, and what they are numbers of."""
+
+    comparison: Comparison
+    device: torch.device
+    dtype: torch.dtype
 
 
 def compare(

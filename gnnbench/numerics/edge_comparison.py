@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from gnnbench.numerics.comparison import Comparison, entrywise, misformed
+from gnnbench.numerics.comparison import ByBound, Comparison, Rule, entrywise, misformed
 from gnnbench.numerics.edge_weights import (
     edge_weight_bound,
     edge_weight_gradient,
@@ -63,14 +64,23 @@ def compare_edge_weights(
     if wrong is not None:
         return wrong
     room = edge_weight_bound(oracle)
-    return entrywise(
-        D_EDGE_WEIGHT,
-        "exact" if exact else "componentwise",
-        got,
-        expected,
-        torch.zeros_like(room) if exact else room,
-        lambda values, beyond: _cause(values, beyond, expected, room, oracle),
-    )
+
+    def judged(rule: Rule, bound: Tensor) -> Comparison:
+        return entrywise(
+            D_EDGE_WEIGHT,
+            rule,
+            got,
+            expected,
+            bound,
+            lambda values, beyond: _cause(values, beyond, expected, room, oracle),
+        )
+
+    if not exact:
+        return judged("componentwise", room)
+    found = judged("exact", torch.zeros_like(room))
+    if found.passed:
+        return found
+    return replace(found, by_bound=ByBound(judged("componentwise", room), torch.device(device), dtype))
 
 
 def _cause(values: Tensor, beyond: Tensor, expected: Tensor, room: Tensor, oracle: Oracle) -> str:

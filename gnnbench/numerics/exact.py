@@ -1,4 +1,4 @@
-"""Tier 0: probes on which every correct implementation is exact, and nothing but equality passes.
+"""Tier 0: probes on which a correct implementation is exact, and nothing but equality passes.
 
 Where all degrees are powers of 4, d^-1/2 is a power of two. With small whole numbers in X, W, b and G every
 product and every partial sum is then a number that float32 holds, so the order of summation, the layout and
@@ -7,13 +7,15 @@ even the rounding of operands to TF32 or bfloat16 make no difference: one differ
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from gnnbench.numerics.adjacency import Adjacency
-from gnnbench.numerics.comparison import Comparison, entrywise, misformed
+from gnnbench.numerics.bounds import FP32, FP64, gcn_bound
+from gnnbench.numerics.comparison import ByBound, Comparison, compare, entrywise, misformed
 from gnnbench.numerics.diagnosis import likely_cause
 from gnnbench.numerics.host import judging
 from gnnbench.numerics.layer import QUANTITIES, Quantity
@@ -34,13 +36,14 @@ def compare_exact(
     """Tier 0: `got` equals the oracle bit for bit, but for the sign of a zero.
 
     That sign alone depends on the order of a sum. Arguments as for `compare`; the probe must have passed
-    `require_exact`.
+    `require_exact`. A failure has in `by_bound` what Tier 1 says of it, which decides for layers whose d^-1/2 of a
+    power of 4 is rounded (see `roots`).
     """
     expected = oracle.of(name)
     wrong = misformed(name, got, expected.shape, device=torch.device(device), dtype=dtype)
     if wrong is not None:
         return wrong
-    return entrywise(
+    found = entrywise(
         name,
         "exact",
         got,
@@ -48,6 +51,11 @@ def compare_exact(
         torch.zeros_like(expected),
         lambda values, beyond: likely_cause(name, values, beyond, oracle),
     )
+    mode = {torch.float32: FP32, torch.float64: FP64}.get(dtype)
+    if found.passed or mode is None:
+        return found
+    rounded = compare(name, got, oracle, gcn_bound(oracle, name, mode), device=device, dtype=dtype)
+    return replace(found, by_bound=ByBound(rounded, torch.device(device), dtype))
 
 
 def require_exact(oracle: Oracle) -> None:

@@ -55,9 +55,16 @@ def differing_bits(quantity: Quantity, got: Tensor, expected: Tensor) -> Disagre
     return _first(quantity, got, expected, patterns[0] != patterns[1])
 
 
-def differing_values(quantity: Quantity, got: Tensor, expected: Tensor) -> Disagreement | None:
-    """The same by value: zeros of both signs are equal, and NaN equals nothing."""
-    return _first(quantity, got, expected, got != expected)
+def differing_values(
+    quantity: Quantity, got: Tensor, expected: Tensor, room: Tensor | None = None
+) -> Disagreement | None:
+    """The same by value: zeros of both signs are equal, and NaN equals nothing.
+
+    Where `room` is given, float64 of the same shape, values that are no further apart than that count as equal.
+    """
+    if room is None:
+        return _first(quantity, got, expected, got != expected)
+    return _first(quantity, got, expected, ~((got.double() - expected.double()).abs() <= room))
 
 
 def _first(quantity: Quantity, got: Tensor, expected: Tensor, wrong: Tensor) -> Disagreement | None:

@@ -30,6 +30,8 @@ from gnnbench.numerics import (
 from gnnbench.reference import Backend, Layer, UnsupportedByBackend
 from gnnbench.reference.roster import Named
 
+from .roots import settled
+
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Case:
@@ -133,6 +135,7 @@ def judge(
     `on` says what was computed, `fix` what to do about it, where that is not what the check itself has.
     """
     __tracebackhide__ = True
+    comparisons = settled(evidence, backend, comparisons)
     for comparison in comparisons:
         evidence.margin(
             comparison.name,

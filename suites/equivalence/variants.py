@@ -13,6 +13,7 @@ from gnnbench.numerics import Comparison, LayerInputs, evaluate
 from gnnbench.reference import Backend
 
 from .cases import Case, bind
+from .roots import settled
 
 #: Labels that a message lists before it says how many more there are.
 _LISTED = 8
@@ -93,6 +94,7 @@ def judge_variants(
     """
     __tracebackhide__ = True
     evidence.fact("variants", list(variants))
+    variants = {label: settled(evidence, backend, of) for label, of in variants.items()}
     worst: dict[str, tuple[str, Comparison]] = {}
     for label, comparisons in variants.items():
         for one in comparisons:
