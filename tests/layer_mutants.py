@@ -147,6 +147,16 @@ def highest(scores, target, n):
     return start.scatter_reduce(0, target[:, None].expand_as(scores), scores, "amax")
 
 
+def without_one(gradient):
+    """One edge of all teaches attention nothing."""
+    return torch.cat([torch.zeros_like(gradient[:1]), gradient[1:]])
+
+
+def a_little_less(gradient):
+    """One edge of all teaches attention less by 2^-13, as a 16-bit cast on the way would have it."""
+    return torch.cat([gradient[:1] * (1 - 2**-13), gradient[1:]])
+
+
 @dataclass(frozen=True)
 class GatMutant:
     """Gather and scatter, in which each step can be spoilt. As it stands it is the clean twin."""
@@ -189,6 +199,7 @@ class GatMutant:
 GATS = (
     GatMutant(),
     GatMutant("m_clean_maximum", maximum=highest),
+    GatMutant("m_clean_ulps", shares=lambda shares: shares * (1 + 2**-22)),
     GatMutant("m_no_loops", edges=then(without_own_loops)),
     GatMutant("m_own_loops", edges=with_loops),
     GatMutant("m_flipped", edges=then(flipped)),
@@ -208,6 +219,8 @@ GATS = (
     GatMutant("m_ends", parameters=lambda src, dst: (dst, src)),
     GatMutant("m_head_sum", average=lambda out: out.sum(1)),
     GatMutant("m_no_gradient", scores=lambda scores: scores.detach()),
+    GatMutant("m_lost_attention", scores=lambda scores: SpoiltGradient.apply(scores, without_one)),
+    GatMutant("m_less_attention", scores=lambda scores: SpoiltGradient.apply(scores, a_little_less)),
     GatMutant("m_epsilon", epsilon=1e-3),
     GatMutant("m_half_shares", shares=through(lambda shares: shares.half().float())),
     GatMutant("m_bf16_scores", scores=through(lambda scores: scores.bfloat16().float())),

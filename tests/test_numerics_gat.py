@@ -8,8 +8,17 @@ import torch
 from layer_mutants import GatMutant, highest
 from mutants import rounded
 
-from gnnbench.graphs import Graph, power_law, probe_graphs
-from gnnbench.numerics.gat import GatInputs, gat_bound, gat_bounds, gat_oracle, real_gat_inputs
+from gnnbench.graphs import Graph, exact_probe_graphs, power_law, probe_graphs
+from gnnbench.numerics.gat import (
+    GatInputs,
+    equal_gat_inputs,
+    gat_bound,
+    gat_bounds,
+    gat_headroom,
+    gat_oracle,
+    real_gat_inputs,
+    require_equal_shares,
+)
 from gnnbench.numerics.gat.bounds import track
 from gnnbench.numerics.operands import compare_answer, likely_cause, run_layer
 from gnnbench.reference import UnsupportedByBackend
@@ -352,3 +361,53 @@ def test_what_makes_no_sense_is_refused():
         gat_oracle(graph, replace(inputs, att_dst=torch.full((2, 2), torch.nan)))
     with pytest.raises(ValueError, match="expected one of forward, dX, dW, da_src, da_dst, found 'db'"):
         gat_bound(gat_oracle(graph, replace(inputs, bias=None)), "db")
+
+
+@pytest.fixture(scope="module", params=[True, False], ids=["concatenated", "averaged"])
+def equal(request):
+    """Equal shares on the multigraph, whose in-degrees are 1, 4, 16 and 64."""
+    graph = next(probe.graph for probe in exact_probe_graphs() if probe.name == "exact_multigraph")
+    return gat_oracle(graph, equal_gat_inputs(graph.num_nodes, concat=request.param))
+
+
+def test_equal_shares_do_not_round(equal):
+    """Every quantity is one that float32 holds, all sums fit, and every clean layer gives it bit for bit."""
+    require_equal_shares(equal)
+    assert max(gat_headroom(equal).values()) <= 1
+    assert not bool(equal.values["da_dst"].any())
+    # Of the constant channel too: what one edge of a node gains the others lose.
+    assert (equal.values["da_src"] != 0).tolist() == [[False, True, True, True]] * 2
+    for right in equal.values.values():
+        assert torch.equal(right.float().double(), right)
+    inputs = equal.inputs.to("cpu", torch.float32)
+    for name, layer in layers(equal.graph, equal.inputs.concat):
+        found = run_layer(layer, inputs)
+        assert all(one.passed for one in compare_answer(found, equal, None)), name
+
+
+def test_headroom_counts_bits(equal):
+    """Operands 2^12 times as large need 2^12 times the room."""
+    larger = equal.under(inputs=replace(equal.inputs, upstream=equal.inputs.upstream * 2**12))
+    before, after = gat_headroom(equal), gat_headroom(larger)
+    assert after["dW"] == pytest.approx(2**12 * before["dW"])
+    assert after["dW"] > 1 > before["dW"]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda i: replace(i, att_src=i.att_src + 1), "att_src: expected one positive score"),
+        (lambda i: replace(i, att_src=-i.att_src), "att_src: expected one positive score"),
+    ],
+)
+def test_other_scores_are_refused(equal, change, said):
+    """Scores that differ, and scores below 0."""
+    with pytest.raises(ValueError, match=said):
+        require_equal_shares(equal.under(inputs=change(equal.inputs)))
+
+
+def test_other_degrees_are_refused():
+    """Two in-edges and the loop make thirds."""
+    graph = Graph(torch.tensor([[0, 1], [2, 2]]), 3)
+    with pytest.raises(ValueError, match="powers of 2"):
+        require_equal_shares(gat_oracle(graph, equal_gat_inputs(3)))

@@ -14,7 +14,14 @@ from torch import Tensor
 from gnnbench.checks import not_applicable, tier
 from gnnbench.graphs import Graph, ProbeGraph, exact_probe_graphs, probe_graphs
 from gnnbench.numerics.comparison import Comparison
-from gnnbench.numerics.gat import gat_bounds, gat_oracle, real_gat_inputs
+from gnnbench.numerics.gat import (
+    equal_gat_inputs,
+    gat_bounds,
+    gat_headroom,
+    gat_oracle,
+    real_gat_inputs,
+    require_equal_shares,
+)
 from gnnbench.numerics.operands import Answer, Operands, compare_answer, run_layer
 from gnnbench.numerics.sage import (
     exact_sage_inputs,
@@ -83,6 +90,17 @@ def gat_case(name: str, heads: int, *, concat: bool, scale: float = 1.0) -> Laye
     )
     oracle = gat_oracle(probe.graph, inputs)
     return LayerCase(probe.graph, inputs, oracle, gat_bounds(oracle))
+
+
+@cache
+def equal_gat_case(name: str, *, concat: bool) -> tuple[LayerCase, tuple[str, ...]]:
+    """Whole numbers and equal shares on the exact probe graph called `name`, and which quantities can't round."""
+    graph = next(probe.graph for probe in exact_probe_graphs() if probe.name == name)
+    inputs = equal_gat_inputs(graph.num_nodes, concat=concat)
+    oracle = gat_oracle(graph, inputs)
+    require_equal_shares(oracle)
+    exact = tuple(quantity for quantity, share in gat_headroom(oracle).items() if share <= 1)
+    return LayerCase(graph, inputs, oracle, gat_bounds(oracle)), exact
 
 
 def _probe(name: str) -> ProbeGraph:
