@@ -78,6 +78,23 @@ def test_an_absent_data_set_says_how_to_fetch_it(tmp_path):
     assert "8 of 8 raw files are missing" in str(raised.value)
 
 
+@pytest.mark.parametrize("package", ["torch_geometric", "scipy"])
+def test_what_reads_it_may_be_absent(planetoid_root, package):
+    """PyG, or SciPy, whose matrices the pickles hold: the package is what is needed, and no traceback tells it."""
+    code = (
+        f"import sys; sys.modules[{package!r}] = None\n"
+        "from gnnbench.graphs import DatasetAbsent, planetoid\n"
+        "try:\n"
+        f"    planetoid('Cora', {str(planetoid_root)!r})\n"
+        "except DatasetAbsent as absent:\n"
+        "    print(absent.needs, absent.fix, sep='|')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    named = package.replace("_", "-")
+    assert done.stdout.strip() == f"package:{named}|pip install {named}"
+
+
 def test_no_root_is_an_absent_data_set():
     """Without --data there is nothing to read, and a command to change that."""
     with pytest.raises(DatasetAbsent, match="no data folder was given") as raised:

@@ -78,6 +78,11 @@ def _read(name: str, root: Path) -> Any:
             # PyG still uses torch.jit.script. Its other warnings, of broken extensions, must be seen.
             warnings.simplefilter("ignore", DeprecationWarning)
             from torch_geometric.datasets import Planetoid
+        # PyG announces its work on stderr.
+        with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
+            warnings.simplefilter("ignore", DeprecationWarning)
+            # SciPy is imported here and not before: the pickles hold its matrices.
+            return Planetoid(str(root), name)[0]
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0].replace("_", "-") or "torch-geometric"
         raise DatasetAbsent(
@@ -85,7 +90,3 @@ def _read(name: str, root: Path) -> Any:
             needs=f"package:{package}",
             fix=f"pip install {package}",
         ) from error
-    # PyG announces its work on stderr.
-    with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
-        warnings.simplefilter("ignore", DeprecationWarning)
-        return Planetoid(str(root), name)[0]
