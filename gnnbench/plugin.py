@@ -48,6 +48,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", f"{CHECK_MARKER}(tier, catches, fix): set by gnnbench.checks.check")
     config.addinivalue_line("markers", f"{TIER_MARKER}(name): set by gnnbench.checks.tier")
     options = config.stash[options_key] = read_options(config)
+    # pytest-xdist hands its workers what stands here: the run is theirs too.
+    config.option.gnnbench_run_id = [options.run_id]
     config.stash[deselected_key] = Counter()
     config.stash[controller_key] = None
     if options.devices:
@@ -84,6 +86,11 @@ def _devices(config: pytest.Config) -> tuple[torch.device, ...]:
 def _describe(config: pytest.Config) -> tuple[Environment, tuple[str, ...]]:
     from gnnbench.environment import collect
 
+    options = config.stash[options_key]
+    if options.replay is not None:
+        # Recorded graphs run where they were recorded, be that here or not.
+        graphs = options.replay.graphs(options.devices)
+        return collect(), tuple(dict.fromkeys(graph.device for graph in graphs))
     return collect(), tuple(str(device) for device in _devices(config))
 
 

@@ -72,8 +72,15 @@ class Controller:
             workers=len(config.getoption("tx", None) or ()),
         )
 
-    def open(self) -> Recorder | None:
+    @property
+    def _awaited(self) -> bool:
+        """Whether somebody waits for a document, be there a check to run or none."""
+        return self.recorder is not None and self.recorder.watched
+
+    def open(self, *, describe: bool = True) -> Recorder | None:
         """The recorder, its document begun; None where nothing is to be written.
+
+        To describe the machine takes seconds, which a selection of nothing is not worth.
 
         Raises `pytest.UsageError` where the folder can't be written to.
         """
@@ -86,7 +93,8 @@ class Controller:
                     "name another, or `none` to write nothing"
                 ) from None
             self._opened = True
-            self.recorder.describe(*self._describe())
+            if describe:
+                self.recorder.describe(*self._describe())
         return self.recorder
 
     #
@@ -96,7 +104,7 @@ class Controller:
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Begin once it is known that there are checks to run. Under pytest-xdist nothing is known here."""
         ids = [spec.id for item in session.items if (spec := CheckSpec.of(item))]
-        recorder = self.open() if ids else None
+        recorder = self.open(describe=bool(ids)) if ids or self._awaited else None
         if recorder is not None:
             recorder.select(ids)
             recorder.deselect(self.deselected)

@@ -10,6 +10,7 @@ import pytest
 
 from gnnbench.checks.declaration import TIERS, Tier
 from gnnbench.checks.recorder import new_run_id
+from gnnbench.checks.replay import Replay
 from gnnbench.checks.requirement import parse_requirement
 
 _OPTIONS: tuple[tuple[str, str, str], ...] = (
@@ -41,6 +42,9 @@ class Options:
     data: Path | None
     output: Path | None
     run_id: str
+    plugins: tuple[str, ...] = ()
+    """Modules that the user had loaded with `-p`: a backend may come from one of them."""
+    replay: Replay | None = None
 
     @property
     def folder(self) -> Path | None:
@@ -81,7 +85,24 @@ def read_options(config: pytest.Config) -> Options:
         data=_data_folder(_one(config, "data")),
         output=None if output == "none" else config.invocation_params.dir / output,
         run_id=run_id,
+        plugins=_plugins(config),
+        replay=_replay(config),
     )
+
+
+def _plugins(config: pytest.Config) -> tuple[str, ...]:
+    """Those that are neither ours nor refused."""
+    named: list[str] = config.getoption("plugins", None) or []
+    return tuple(
+        name
+        for name in dict.fromkeys(named)
+        if name not in ("gnnbench.plugin", "benchmark") and not name.startswith("no:")
+    )
+
+
+def _replay(config: pytest.Config) -> Replay | None:
+    document = _one(config, "replay")
+    return Replay(Path(document), _one(config, "replay-check")) if document else None
 
 
 def _data_folder(named: str) -> Path | None:
@@ -106,4 +127,10 @@ def _one(config: pytest.Config, name: str) -> str:
 
 
 def _words(config: pytest.Config, name: str) -> list[str]:
-    return [word for text in _given(config, name) for word in text.replace(",", " ").split()]
+    words = [word for text in _given(config, name) for word in text.replace(",", " ").split()]
+    if not words and config.getoption(f"gnnbench_{name}") is not None:
+        # Taken for "all", `--gnnbench-require "$UNSET"` would require nothing.
+        raise pytest.UsageError(
+            f"--gnnbench-{name}: expected a word, found none; leave the option out to mean the default"
+        )
+    return words
