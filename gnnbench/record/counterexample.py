@@ -68,6 +68,8 @@ class Counterexample:
         self._require_operands()
 
     def _require_edges(self) -> None:
+        if self.num_nodes < 0:
+            raise ValueError(f"num_nodes: expected 0 or more, found {self.num_nodes}")
         if len(self.edge_index) != 2 or len(self.edge_index[0]) != len(self.edge_index[1]):
             lengths = [len(row) for row in self.edge_index]
             raise ValueError(f"edge_index: expected 2 rows of one length, found rows of {lengths!s:.80}")
@@ -78,7 +80,7 @@ class Counterexample:
                         f"edge_index: expected nodes from 0 to {self.num_nodes - 1}, found {node}"
                     )
         if self.edge_weight is not None:
-            _require("edge_weight", [self.edge_weight], 1, len(self.edge_index[0]))
+            _require_row("edge_weight", self.edge_weight, len(self.edge_index[0]))
             if min(self.edge_weight, default=0.0) < 0:
                 raise ValueError(f"edge_weight: expected none below 0, found {min(self.edge_weight)}")
 
@@ -90,16 +92,22 @@ class Counterexample:
         _require("x", self.x, self.num_nodes, features)
         _require("upstream", self.upstream, self.num_nodes, channels)
         if self.bias is not None:
-            _require("bias", [self.bias], 1, channels)
+            _require_row("bias", self.bias, channels)
 
 
-def _require(name: str, rows: Sequence[Sequence[float]], length: int, width: int) -> None:
+def _require(name: str, rows: Matrix, length: int, width: int) -> None:
     if len(rows) != length or any(len(row) != width for row in rows):
         raise ValueError(f"{name}: expected {length} rows of {width} numbers, found others")
     for row in rows:
-        for value in row:
-            if not abs(value) <= _FLOAT32_MAX:
-                raise ValueError(f"{name}: expected numbers that float32 holds, found {value}")
+        _require_row(name, row, width)
+
+
+def _require_row(name: str, row: Sequence[float], length: int) -> None:
+    if len(row) != length:
+        raise ValueError(f"{name}: expected {length} number{'s' * (length != 1)}, found {len(row)}")
+    for value in row:
+        if not abs(value) <= _FLOAT32_MAX:
+            raise ValueError(f"{name}: expected numbers that float32 holds, found {value}")
 
 
 def counterexamples(run: Run) -> tuple[tuple[Result, Counterexample], ...]:
