@@ -90,13 +90,17 @@ def read_options(config: pytest.Config) -> Options:
     )
 
 
+#: Modules whose plugins are there in any case, or are loaded by us.
+_OURS = ("_pytest.", "gnnbench.", "pytest_benchmark.")
+
+
 def _plugins(config: pytest.Config) -> tuple[str, ...]:
-    """Those that are neither ours nor refused."""
-    named: list[str] = config.getoption("plugins", None) or []
+    named = dict.fromkeys(config.getoption("plugins", None) or ())
+    modules = {name: getattr(config.pluginmanager.get_plugin(name), "__name__", name) for name in named}
     return tuple(
         name
-        for name in dict.fromkeys(named)
-        if name not in ("gnnbench.plugin", "benchmark") and not name.startswith("no:")
+        for name, module in modules.items()
+        if not name.startswith("no:") and not module.startswith(_OURS)
     )
 
 
