@@ -48,8 +48,6 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", f"{CHECK_MARKER}(tier, catches, fix): set by gnnbench.checks.check")
     config.addinivalue_line("markers", f"{TIER_MARKER}(name): set by gnnbench.checks.tier")
     options = config.stash[options_key] = read_options(config)
-    # pytest-xdist hands its workers what stands here: the run is theirs too.
-    config.option.gnnbench_run_id = [options.run_id]
     config.stash[deselected_key] = Counter()
     config.stash[controller_key] = None
     if options.devices:

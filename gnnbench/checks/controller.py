@@ -14,7 +14,7 @@ import pytest
 
 from gnnbench.checks.declaration import CheckSpec, id_of_nodeid
 from gnnbench.checks.judgement import shorten
-from gnnbench.checks.options import Options
+from gnnbench.checks.options import RUN_ID, Options
 from gnnbench.checks.recorder import Recorder
 from gnnbench.checks.suites import REQUIRED, SUITES
 from gnnbench.record import (
@@ -142,6 +142,11 @@ class Controller:
     #
     # Running
     #
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        """A worker of pytest-xdist is set up: its checks may name the document of the run."""
+        node.workerinput[RUN_ID] = self.options.run_id
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         """Tell whoever watches which check begins."""

@@ -13,6 +13,9 @@ from gnnbench.checks.recorder import new_run_id
 from gnnbench.checks.replay import Replay
 from gnnbench.checks.requirement import parse_requirement
 
+#: Under which the controller tells pytest-xdist's workers the name of the run.
+RUN_ID = "gnnbench_run_id"
+
 _OPTIONS: tuple[tuple[str, str, str], ...] = (
     # name, metavar, help; all are lists of words separated by commas or blanks, where they can be several
     ("tier", "NAME", f"how much to run: {', '.join(TIERS)} (default: standard)"),
@@ -73,7 +76,9 @@ def read_options(config: pytest.Config) -> Options:
         requirements = frozenset(parse_requirement(word) for word in _words(config, "require"))
     except ValueError as error:
         raise pytest.UsageError(f"--gnnbench-require: {error}") from None
-    run_id = _one(config, "run-id") or new_run_id()
+    # The workers of pytest-xdist are told, for the run is one.
+    told = getattr(config, "workerinput", {}).get(RUN_ID)
+    run_id = told or _one(config, "run-id") or new_run_id()
     if not run_id.replace("-", "").replace("_", "").replace(".", "").isalnum() or run_id.startswith("."):
         raise pytest.UsageError(f"--gnnbench-run-id: expected letters, digits, - _ and ., found {run_id!r}")
     output = _one(config, "output") or "reports"
