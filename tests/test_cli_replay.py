@@ -191,7 +191,10 @@ def test_what_cannot_run_here_is_no_pass(tmp_path):
     assert "r_refuses refuses the graph now: no kernel for Tuesdays" in done.stdout
     assert "recorded on cuda:7, which is not here" in done.stdout
     (path,) = tmp_path.glob("reports/*/run.json")
-    fixes = [result.finding.fix for result in load(path).results]
+    run = load(path)
+    fixes = [result.finding.fix for result in run.results]
+    assert run.invocation.devices == ("cpu", "cuda:7")
+    assert [result.device for result in run.results] == ["cpu", "cpu", "cuda:7"]
     again = f"`gnnbench replay {tmp_path / 'old.json'}"
     assert f"{again} -- -p random_backends -p MODULE`" in fixes[0]
     assert f"{again} --device cpu -- -p random_backends`" in fixes[2]
