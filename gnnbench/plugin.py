@@ -84,6 +84,11 @@ def _devices(config: pytest.Config) -> tuple[torch.device, ...]:
 def _describe(config: pytest.Config) -> tuple[Environment, tuple[str, ...]]:
     from gnnbench.environment import collect
 
+    options = config.stash[options_key]
+    if options.replay is not None:
+        # Recorded graphs run where they were recorded, be that here or not.
+        graphs = options.replay.graphs(options.devices)
+        return collect(), tuple(dict.fromkeys(graph.device for graph in graphs))
     return collect(), tuple(str(device) for device in _devices(config))
 
 

@@ -16,12 +16,14 @@ def run_suite(folder, suite, *arguments, plant="", environment=None, device="cpu
     `plant` is the source of a pytest plugin: what it does at import happens before the suite is imported.
     """
     (folder / "planted_fault.py").write_text(plant)
+    environment = dict(environment or {})
+    paths = [environment.get("PYTHONPATH", str(folder)), *filter(None, [os.environ.get("PYTHONPATH")])]
     ended = subprocess.run(
         [sys.executable, "-m", "pytest", str(SUITES / suite), "-q", "-p", "planted_fault",
          "-p", "no:cacheprovider",
          *([f"--gnnbench-device={device}"] if device else []), "--gnnbench-tier=smoke", *map(str, arguments)],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(folder), **(environment or {})},
+        env={**os.environ, **environment, "PYTHONPATH": os.pathsep.join(paths)},
         capture_output=True,
         text=True,
         timeout=300,

@@ -131,24 +131,46 @@ def test_what_is_not_proved_fails(own, title, words):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("arguments", "complaint"),
     [
-        (["F00"], "expected ids of the catalogue (F01"),
-        (["F17", "--area", "GRAD"], "expected an area that one of the faults is in"),
-        (["--catalogue", "nowhere"], "nowhere"),
-        (["F17", "--output", "/proc/nowhere"], "expected a folder that can be written to"),
-        (["F17", "--json", "nowhere/x.json"], "expected a file in a folder that can be written to"),
-        (["F17", "--json", "."], "expected a file in a folder that can be written to"),
-        (["F17", "--catalogue", "."], "expected files called f*.py, one a fault, found none"),
+        (
+            ["F00"],
+            "FAULT: expected an id of the catalogue, such as F01, found 'F00'; gnnbench prove --list says what there is",
+        ),
+        ([""], "FAULT: expected an id of the catalogue, such as F01, found ''"),
+        (
+            ["F17", "--area", "GRAD"],
+            "--area: expected an area that one of the faults is in, found GRAD; gnnbench prove --help says more",
+        ),
+        (["--area", "XX"], "--area: expected one of EQ, GRAD, DET, DATA, AMP, found 'XX'"),
+        (["--jobs", "0"], "--jobs: expected a whole number of at least 1, found '0'"),
+        (["--timeout", "nan"], "--timeout: expected seconds, more than 0, found 'nan'"),
+        (["--catalogue", "nowhere"], "--catalogue: expected a folder of faults, found nothing at 'nowhere'"),
+        (["F17", "--output", "/proc/nowhere"], "--output: expected a folder that can be written to, found "),
+        (
+            ["F17", "--json", "nowhere/x.json"],
+            "--json: expected a file in a folder that can be written to, found ",
+        ),
+        (["F17", "--json", "."], "--json: expected a file in a folder that can be written to, found '.'"),
+        (["F17", "--catalogue", "."], "--catalogue: .: expected files called f*.py, one a fault, found none"),
     ],
 )
-def test_usage(tmp_path, arguments, words):
+def test_usage(tmp_path, arguments, complaint):
     """One line, and exit code 4."""
     ended = prove(tmp_path, *arguments)
 
     assert ended.returncode == ExitCode.USAGE_ERROR
-    assert words in ended.stderr
-    assert "Traceback" not in ended.stderr
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith(f"gnnbench: {complaint}")
+    assert ended.stdout == ""
+
+
+def test_case_does_not_matter(tmp_path):
+    """f08b and F08B are F08b, named twice or once."""
+    ended = prove(tmp_path, "f08b", "F08B", "--area", "grad", "--list")
+
+    assert ended.returncode == ExitCode.GOOD
+    assert [line.split()[0] for line in ended.stdout.splitlines()[::2]] == ["F08b"]
 
 
 @pytest.mark.parametrize("content", ["nonsense", "raise SystemExit(0)", "import no_such_module"])

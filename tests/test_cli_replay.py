@@ -109,7 +109,9 @@ def test_each_graph_is_told_of(both):
 
     assert done.returncode == ExitCode.CHECK_FAILED
     assert lines[0] == "still fails  equivalence/random/layer[r_once-cpu]"
-    assert "expected 0.333333333, got 0.49999997, error 0.167, bound " in lines[1]
+    assert (
+        "forward at node 1, channel 0: expected 1.48803387, got 1.20710671, error 0.281, bound " in lines[1]
+    )
     assert lines[2] == "passes now   equivalence/random/layer[r_clean-cpu]"
     assert "expected " in lines[3]
     assert "NOT GOOD: 1 of 2 checks failed" in done.stdout
@@ -131,6 +133,17 @@ def test_it_leaves_a_run_of_its_own(both):
     assert right.worst_margin.ratio < 1
     assert "2 nodes, 2 edges" in wrong.finding.summary
     assert [found for _, found in counterexamples(run)] == [example("r_once")]
+
+
+def test_it_says_what_it_ran_on_and_what_to_do(both):
+    """The device and the tier are those of the replay; the advice can be pasted."""
+    _, run, folder = both
+
+    assert [result.device for result in run.results] == ["cpu", "cpu"]
+    assert run.invocation.devices == ("cpu",)
+    assert run.invocation.tier == "smoke" == run.results[0].tier
+    command = f"gnnbench replay {folder / 'run.json'} -- -p random_backends"
+    assert run.results[0].finding.fix.endswith(f"from the document of this run: `{command}`")
 
 
 def test_how_to_run_it_again_is_the_same_command(both):
@@ -163,22 +176,28 @@ def test_one_graph_alone(tmp_path):
 
 
 def test_what_cannot_run_here_is_no_pass(tmp_path):
-    """A backend that nobody registers, one that refuses, a device that is not there, operands that do not fit."""
+    """A backend that nobody registers, one that refuses, a device that is not there."""
     write(
         tmp_path,
         recorded("elsewhere"),
         recorded("r_refuses"),
         recorded("r_clean", device="cuda:7"),
-        recorded("r_once", x=((1.0,),)),
     )
     done = replay(tmp_path, "old.json")
 
     assert done.returncode == ExitCode.INCONCLUSIVE
-    assert done.stdout.count("not judged   equivalence/random/layer[") == 4
+    assert done.stdout.count("not judged   equivalence/random/layer[") == 3
     assert "no backend called elsewhere is registered here" in done.stdout
     assert "r_refuses refuses the graph now: no kernel for Tuesdays" in done.stdout
     assert "recorded on cuda:7, which is not here" in done.stdout
-    assert "x: expected 2 rows of 1 numbers" in done.stdout
+    (path,) = tmp_path.glob("reports/*/run.json")
+    run = load(path)
+    fixes = [result.finding.fix for result in run.results]
+    assert run.invocation.devices == ("cpu", "cuda:7")
+    assert [result.device for result in run.results] == ["cpu", "cpu", "cuda:7"]
+    again = f"`gnnbench replay {tmp_path / 'old.json'}"
+    assert f"{again} -- -p random_backends -p MODULE`" in fixes[0]
+    assert f"{again} --device cpu -- -p random_backends`" in fixes[2]
 
 
 def complaint(done):
@@ -229,6 +248,48 @@ def test_documents_that_are_none_are_said_in_one_line(tmp_path):
     assert "layer[r_once-cpu]: facts.counterexample.num_nodes: expected a whole number" in said["broken"]
     assert "expected gnnbench.counterexample/1, found 'gnnbench.counterexample/2'" in said["newer"]
     assert "expected a check of fine.json (equivalence/random/layer[r_once-cpu]), found 'x'" in said["fine"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "complaint"),
+    [
+        ({"x": [[1.0]]}, "x: expected 2 rows of 1 numbers, found others"),
+        ({"x": [["NaN"], [1.0]]}, "x: expected numbers that float32 holds, found nan"),
+        ({"upstream": [[1.0], [1e300]]}, "upstream: expected numbers that float32 holds, found 1e+300"),
+        ({"weight": [[]]}, "weight: expected at least 1 row of at least 1 number, found none"),
+        ({"bias": [1.0, 2.0]}, "bias: expected 1 number, found 2"),
+        ({"edge_index": [[0, 1]]}, "edge_index: expected 2 rows of one length, found rows of [2]"),
+        ({"edge_index": [[0], [7]]}, "edge_index: expected nodes from 0 to 1, found 7"),
+        ({"edge_weight": [1.0]}, "edge_weight: expected 2 numbers, found 1"),
+        ({"edge_weight": [1.0, -9.0]}, "edge_weight: expected none below 0, found -9.0"),
+        ({"num_nodes": -1}, "num_nodes: expected 0 or more, found -1"),
+        ({"num_nodes": 10**12}, "x: expected 1000000000000 rows of 1 numbers, found others"),
+        ({"self_loops": "some"}, "self_loops: expected add, add_remaining or none, found 'some'"),
+        ({"device": "the moon"}, "device: expected a name such as cpu or cuda:0, found 'the moon'"),
+        ({"backend": ""}, "backend: expected a name, found none"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_a_graph_that_was_altered_is_a_usage_error(tmp_path, changed, complaint):
+    """Refused when it is read, in one line: no backend is blamed for it, and nothing is imported."""
+    broken = recorded("r_once")
+    broken.facts[COUNTEREXAMPLE].update(changed)
+    write(tmp_path, broken)
+    done = subprocess.run(
+        [sys.executable, "-m", "gnnbench", "replay", "old.json"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == ExitCode.USAGE_ERROR
+    assert done.stdout == ""
+    assert done.stderr == (
+        f"gnnbench: old.json: equivalence/random/layer[r_once-cpu]: facts.counterexample: {complaint}; name a document "
+        "as a run has left it\n"
+    )
+    assert not (tmp_path / "reports").exists()
 
 
 def test_every_number_survives_the_document():

@@ -42,7 +42,7 @@ def document(tmp_path):
 
 
 def test_reports_go_beside_the_document(document, tmp_path):
-    """All three formats, the verdict on stderr, and exit code 0: rendering went well, whatever the run says."""
+    """All three formats, told on stdout, and exit code 0: rendering went well, whatever the run says."""
     done = gnnbench("report", document, "--no-charts", cwd=tmp_path, check=0)
 
     assert sorted(path.name for path in document.parent.iterdir()) == [
@@ -51,8 +51,10 @@ def test_reports_go_beside_the_document(document, tmp_path):
         "run.json",
         "summary.md",
     ]
-    assert "NOT GOOD: 14 of 404 checks failed" in done.stderr
-    assert done.stdout == ""
+    lines = done.stdout.splitlines()
+    assert lines[:3] == [str(document.with_name(name)) for name in ("report.html", "summary.md", "junit.xml")]
+    assert lines[3].startswith("NOT GOOD: 14 of 404 checks failed")
+    assert done.stderr == "LOADED []\n"
 
 
 def test_charts_are_drawn_by_default(document, tmp_path):
@@ -105,7 +107,7 @@ def test_documents_in_one_folder_keep_their_reports_apart(tmp_path):
 
 
 def test_json_says_what_the_runs_amount_to(document, tmp_path):
-    """Data on stdout, talk on stderr."""
+    """Data alone on stdout, what is told otherwise on stderr."""
     done = gnnbench("report", document, "--format", "markdown", "--json", "-", cwd=tmp_path, check=0)
 
     assert json.loads(done.stdout) == [
@@ -117,6 +119,8 @@ def test_json_says_what_the_runs_amount_to(document, tmp_path):
             "reports": [str(document.with_name("summary.md"))],
         }
     ]
+    assert str(document.with_name("summary.md")) in done.stderr
+    assert "NOT GOOD: 14 of 404 checks failed" in done.stderr
 
 
 def test_json_goes_to_a_file(document, tmp_path):

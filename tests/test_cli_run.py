@@ -80,7 +80,8 @@ class Project:
         return [*driver, "--", "-p", "quick_plugin", *theirs.split()]
 
     def environment(self, **more):
-        return {**os.environ, "PYTHONPATH": str(self.folder), **more}
+        paths = [str(self.folder), *filter(None, [os.environ.get("PYTHONPATH")])]
+        return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), **more}
 
     def run(self, *arguments, **environment):
         return subprocess.run(
@@ -209,26 +210,96 @@ def test_github(project):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("arguments", "complaint"),
     [
-        ("--suite kernel", "expected environment, memory, found 'kernel'"),
-        ("--require gpu", "expected cuda, cuda:N, dataset:NAME or package:NAME, found 'gpu'"),
-        ("--data nowhere", "expected a folder of data sets, found nothing at nowhere"),
-        ("--json nowhere/x.json", "expected a file in a folder that can be written to, found nowhere/x.json"),
-        ("--output /proc/nowhere", "expected a folder that can be written to"),
-        ("--tier huge", "'huge' is not one of"),
-        ("--- --no-such-option", "unrecognized arguments: --no-such-option"),
-        ("-k (", "Wrong expression passed to '-k'"),
+        (
+            "--suite kernel",
+            "--suite: expected one of environment, memory, found 'kernel'; gnnbench run --help says more",
+        ),
+        (
+            "--suite memroy",
+            "--suite: expected one of environment, memory, found 'memroy'; did you mean memory?",
+        ),
+        ("--suite ,", "--suite: expected a suite, found ','; leave --suite out to mean the default"),
+        (
+            "--device=",
+            "--device: expected cpu, cuda or cuda:N, found ''; leave --device out to mean the default",
+        ),
+        (
+            "--require ,",
+            "--require: expected cuda, cuda:N, dataset:NAME or package:NAME, found ','; leave --require out to mean "
+            "the default",
+        ),
+        (
+            "--require gpu",
+            "--require: expected cuda, cuda:N, dataset:NAME or package:NAME, found 'gpu'; gnnbench run --help says more",
+        ),
+        (
+            "--data nowhere",
+            "--data: expected a folder of data sets, found nothing at 'nowhere'; gnnbench run --help says more",
+        ),
+        (
+            "--json nowhere/x.json",
+            "--json: expected a file in a folder that can be written to, found 'nowhere/x.json'; gnnbench run --help "
+            "says more",
+        ),
+        (
+            "--output /proc/nowhere",
+            "--output: expected a folder that can be written to, found '/proc/nowhere': No such file or directory; "
+            "gnnbench run --help says more",
+        ),
+        (
+            "--tier huge",
+            "--tier: expected one of smoke, standard, full, soak, found 'huge'; gnnbench run --help says more",
+        ),
+        ("--teir full", "expected an option of gnnbench run, found '--teir'; did you mean "),
+        (
+            "memory",
+            "expected options, found 'memory'; a suite is named by --suite, and what is meant for pytest stands after --",
+        ),
+        (
+            "--- --no-such-option",
+            "expected options that pytest has after --, found unrecognized arguments: --no-such-option; pytest --help "
+            "lists them",
+        ),
+        ("-k (", "-k: expected names of checks joined by and, or, not, found ("),
+        (
+            "--- -p nowhere",
+            "-p nowhere: expected a module that can be imported, found No module named 'nowhere'; call gnnbench from "
+            "the folder that holds it, or name that folder in PYTHONPATH",
+        ),
     ],
 )
-def test_mistakes_are_one_line(project, arguments, message):
-    """A mistake on the command line is exit code 4 and a line that says it; no folder is left."""
+def test_mistakes_are_one_line(project, arguments, complaint):
+    """A mistake is exit code 4 and one line: where, expected, found, what to do. No folder is left."""
     ended = project.run(arguments)
 
     assert ended.returncode == ExitCode.USAGE_ERROR
-    assert message in ended.stderr
-    assert "Traceback" not in ended.stderr
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith(f"gnnbench: {complaint}")
+    assert ended.stdout == ""
     assert list(project.folder.glob("reports/*")) == []
+
+
+def test_case_does_not_matter(project):
+    """Suites, tiers and kinds of requirement are found in upper case too."""
+    ended = project.run("--suite Memory --tier SMOKE --require Package:pytest")
+
+    assert project.document.invocation.suites == ("memory",)
+    assert project.document.invocation.tier == "smoke"
+    assert project.document.invocation.require == ("package:pytest",)
+    assert ended.returncode == ExitCode.INCONCLUSIVE  # nothing here judges what is required
+
+
+@pytest.mark.parametrize("arguments", ["-k xyzzy", "--- -k xyzzy"])
+def test_a_keyword_that_matches_nothing_is_named(project, arguments):
+    """Wherever it stands: the answer says -k, and how many checks it left out."""
+    ended = project.run(f"--tier smoke {arguments}")
+
+    assert ended.returncode == ExitCode.NO_CHECKS == project.document.exit_code
+    assert "NOTHING JUDGED: no check of tier smoke matches -k xyzzy" in ended.stdout
+    assert "No check ran. Left out: 6 by -k xyzzy." in ended.stdout
+    assert project.document.state is RunState.COMPLETE
 
 
 def test_nothing_selected(project):
@@ -418,10 +489,106 @@ def test_no_false_green(project, plugin, code, words):
 
     assert ended.returncode == code
     assert words in ended.stdout + ended.stderr
-    if "kaboom" in plugin:
-        assert "kaboom" in str(project.document.warnings) + (project.document.ended_by)
     if "del items" in plugin:
         assert project.document.deselected == {"another plugin": 5}
+
+
+@pytest.mark.parametrize(
+    ("plugin", "why"),
+    [
+        (
+            "raise RuntimeError('kaboom')",
+            "exit status 3 outside any check (plugin rude: RuntimeError: kaboom)",
+        ),
+        (
+            "import pytest\n@pytest.hookimpl(trylast=True)\ndef pytest_collection_modifyitems():\n    raise LookupError('kaboom')",
+            "an internal error of pytest or of a plugin (LookupError: kaboom)",
+        ),
+    ],
+    ids=["at_import", "in_a_hook"],
+)
+def test_what_stopped_pytest_is_in_the_verdict(project, plugin, why):
+    """In terminal, page and summary, without a look into pytest.log."""
+    (project.folder / "rude.py").write_text(plugin + "\n")
+    ended = project.run("--- -p rude")
+    (summary,) = project.folder.glob("reports/*/summary.md")
+
+    assert ended.returncode == ExitCode.INTERNAL_ERROR
+    assert ended.stdout.startswith(f"CRASHED by {why}: 0 of ")
+    assert project.document.ended_by == why
+    assert "kaboom" in summary.read_text().splitlines()[0]
+    assert "kaboom" in summary.with_name("report.html").read_text()
+    assert "Mend what pytest.log ends with" in " ".join(ended.stdout.split())
+
+
+@pytest.mark.parametrize("command", ["run", "replay", "prove", "report"])
+def test_interruption_of_the_imports(tmp_path, command):
+    """Ctrl-C while the command itself is being imported is one line and exit code 2."""
+    (tmp_path / "click.py").write_text("import os, signal; os.kill(os.getpid(), signal.SIGINT)")
+    ended = subprocess.run(
+        [sys.executable, "-m", "gnnbench", command],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(Path(__file__).parents[1])])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (ended.returncode, ended.stderr) == (ExitCode.INTERRUPTED, "gnnbench: interrupted\n")
+
+
+@pytest.mark.parametrize("command", ["run", "replay", "prove", "report"])
+def test_interruption_of_a_command_before_its_work(command):
+    """Ctrl-C while one of the commands is being imported: the same."""
+    code = (
+        "import sys, signal\n"
+        "class Finder:\n"
+        "    def find_spec(self, name, *_):\n"
+        f"        if name == 'gnnbench.cli.{command}':\n"
+        "            signal.raise_signal(signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Finder())\n"
+        "from gnnbench.cli import main\n"
+        f"main(['{command}', 'x'])\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+    assert (ended.returncode, ended.stderr) == (ExitCode.INTERRUPTED, "gnnbench: interrupted\n")
+
+
+def test_what_breaks_in_gnnbench_is_no_failed_check():
+    """Python leaves with 1 after an exception, which is our word for a check that failed."""
+    code = (
+        "import gnnbench.cli.report as report\n"
+        "report.document_path = lambda _: 1 / 0\n"
+        "from gnnbench.cli import main\n"
+        "main(['report', 'x'])\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+    assert ended.returncode == ExitCode.INTERNAL_ERROR
+    assert "ZeroDivisionError" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (
+            ["bogus"],
+            "expected a command (run, report, prove, replay), found 'bogus'; gnnbench --help says more",
+        ),
+        (["--bogus"], "expected an option of gnnbench, found '--bogus'"),
+        (["replay"], "expected RUN.json, found none; gnnbench replay --help says more"),
+        (["run", "--tier"], "--tier: expected a value, found none"),
+    ],
+)
+def test_mistakes_in_the_words_of_the_command(arguments, complaint):
+    """The same shape, whoever notices it."""
+    ended = subprocess.run(
+        [sys.executable, "-m", "gnnbench", *arguments], capture_output=True, text=True, check=False
+    )
+
+    assert ended.returncode == ExitCode.USAGE_ERROR
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith(f"gnnbench: {complaint}")
 
 
 def test_habits_of_the_caller_have_no_say(project):

@@ -1,6 +1,7 @@
 """The catalogue: every fault is owed by checks that exist and say that they catch it."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -31,11 +32,12 @@ def catches(tmp_path_factory):
     """Check id without parameters → the faults that it says it catches."""
     folder = tmp_path_factory.mktemp("collected")
     (folder / "report_specs.py").write_text(REPORT_SPECS)
+    paths = [str(folder), *filter(None, [os.environ.get("PYTHONPATH")])]
     subprocess.run(
         [sys.executable, "-m", "pytest", str(suites_folder()), "--collect-only", "-q", "-p", "report_specs",
          "--gnnbench-tier=soak", "--gnnbench-device=cpu", "--gnnbench-output=none", "-p", "no:cacheprovider"],
         cwd=folder,
-        env={**__import__("os").environ, "PYTHONPATH": str(folder)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
         check=True,
         capture_output=True,
     )  # fmt: skip

@@ -111,6 +111,29 @@ def test_cause(name, case):
     assert cause in found.cause
 
 
+@pytest.mark.parametrize("quantity", ["forward", "dX", "dW"])
+def test_one_edge_the_wrong_way_round_is_transposed(quantity):
+    """On the smallest graph that shows it, where the rows stand in each other's place too."""
+    graph = Graph(torch.tensor([[0], [1]]), 2)
+    given = real_inputs(2, 3, 3, bias=False)
+    oracle = gcn_oracle(graph, given.x, given.weight, given.bias, given.upstream)
+    found = evaluate(Mutant(edges=lambda s, t, w, n: (t, s, w)).bind(graph), given)
+
+    cause = compare(quantity, getattr(found, quantity), oracle).cause
+
+    assert cause.startswith("transposed: the edges are followed from target to source")
+
+
+def test_ones_on_one_edge_the_wrong_way_round_are_transposed():
+    """As a search for the smallest graph leaves them: the second row is the first of the right result."""
+    graph, ones = Graph(torch.tensor([[0], [1]]), 2), torch.ones(2, 1)
+    oracle = gcn_oracle(graph, ones, torch.ones(1, 1), None, ones)
+
+    assert compare("forward", oracle.forward.float().flip(0), oracle).cause.startswith(
+        "transposed: the edges"
+    )
+
+
 @pytest.mark.parametrize(("plant", "word"), [(without, "dropped"), (twice, "doubled")])
 @pytest.mark.parametrize("case", [exact_case, real_case])
 def test_one_message_is_traced_to_its_edge(plant, word, case):

@@ -452,9 +452,45 @@ def test_a_requirement_that_nobody_judged_is_inconclusive(pytester, suite):
 def test_workers_that_all_die_are_no_empty_selection(pytester, suite):
     """pytest-xdist workers that die at their start are a crash, not a selection that left nothing."""
     suite(SAMPLE)
-    pytester.makepyfile(
-        dies="import os\ndef pytest_sessionstart(session):\n    hasattr(session.config, 'workerinput') and os._exit(0)\n"
+    pytester.makeconftest(
+        "import os\ndef pytest_sessionstart(session):\n    hasattr(session.config, 'workerinput') and os._exit(0)\n"
     )
-    ended, _ = run_in(pytester, "-n", "2", "--max-worker-restart=0", "-p", "dies")
+    ended, _ = run_in(pytester, "-n", "2", "--max-worker-restart=0")
 
-    assert ended.ret != ExitCode.NO_CHECKS
+    assert ended.ret == ExitCode.INTERNAL_ERROR
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "xdist"])
+def test_a_check_knows_its_run(pytester, suite, workers):
+    """The document that is going to be written, and the plugins of the user's: what a replay needs. And a check that
+    chooses its device itself says which.
+    """
+    # In a session within a session, workers don't find plugins in the folder of the test.
+    plugins = () if workers else ("-p", "mine")
+    pytester.makepyfile(mine="")
+    pytester.syspathinsert()
+    suite(
+        "from gnnbench.checks import check\n"
+        "from gnnbench.plugin import options_key\n"
+        "@check()\n"
+        "def test_it(evidence, pytestconfig):\n"
+        "    options = pytestconfig.stash[options_key]\n"
+        "    evidence.fact('folder', str(options.folder))\n"
+        "    evidence.fact('plugins', options.plugins)\n"
+        "    evidence.device = 'cuda:7'\n"
+    )
+    _, run = run_in(pytester, *plugins, "-p", "no:doctest", *workers)
+    (path,) = pytester.path.glob("reports/*/run.json")
+
+    assert run.results[0].facts == {"folder": str(path.parent), "plugins": list(plugins[1:])}
+    assert run.results[0].device == "cuda:7"
+
+
+@pytest.mark.parametrize("option", ["suite", "device", "require"])
+def test_an_option_without_a_word_is_a_mistake(pytester, suite, option):
+    """`--gnnbench-require "$UNSET"` must not require nothing."""
+    suite(SAMPLE)
+    ended = pytester.runpytest_inprocess("-p", "no:cacheprovider", f"--gnnbench-{option}", " ,")
+
+    assert ended.ret == ExitCode.USAGE_ERROR
+    ended.stderr.fnmatch_lines([f"*--gnnbench-{option}: expected a word, found none; leave the option out*"])

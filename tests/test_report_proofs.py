@@ -7,6 +7,7 @@ import pytest
 from gnnbench.record import Finding, Invocation, Outcome, Result, Run, RunState
 from gnnbench.report.findings import command_again, command_alone
 from gnnbench.report.html import render_html
+from gnnbench.report.markdown import render_markdown
 from gnnbench.report.proofs import proofs_of
 
 
@@ -59,6 +60,21 @@ def test_the_page_tells_of_every_fault():
     assert "3 of 9 entries are wrong" in page
     assert page.count("not proved") == 1
     assert '<a href="#faults">Faults</a>' in page
+
+
+def test_the_summary_tells_how_every_fault_was_judged():
+    """In Markdown a row each: caught and by what, let pass, or not proved."""
+    harmless = proof("F48", facts={**proof("F48").facts, "caught_by": []})
+    many = proof("F49", facts={**proof("F49").facts, "caught_by": ["a/b/c", "a/b/d", "a/b/e", "a/b/f"]})
+    text = render_markdown(replace(RUN, results=(proof("F17"), MISSED, harmless, many), collected=4))
+    rows = {line.split(" | ")[0]: line for line in text.splitlines() if line.startswith("| F")}
+
+    assert rows == {
+        "| F17": "| F17 | title of F17 | ✅ caught | `equivalence/exact/forward` | 1.5 s |",
+        "| F18": "| F18 | title of F18 | ❌ not proved | `equivalence/exact/forward` | 1.5 s |",
+        "| F48": "| F48 | title of F48 | ✅ harmless, let pass | – | 1.5 s |",
+        "| F49": "| F49 | title of F49 | ✅ caught | `a/b/c`, `a/b/d`, `a/b/e` and 1 more | 1.5 s |",
+    }
 
 
 def test_the_score_is_at_the_top():

@@ -99,7 +99,9 @@ def test_a_failure_is_about_the_smallest_graph(broken):
 
     assert "on 2 nodes, 2 edges (0→1, 0→1; unweighted; duplicates), F = 1, C = 1" in result.finding.summary
     assert "duplicate edges count once" in result.finding.cause
-    assert "gnnbench replay run.json" in result.finding.fix
+    (document,) = broken[3].glob("reports/*/run.json")
+    command = f"gnnbench replay {document} -- -p random_backends"
+    assert result.finding.fix == f"Run this graph again, from the document of this run: `{command}`"
     assert "node" in result.finding.expected
     assert 3 <= len(result.margins) <= 4
     assert result.worst_margin.ratio > 1000

@@ -14,7 +14,7 @@ import pytest
 
 from gnnbench.checks.declaration import CheckSpec, id_of_nodeid
 from gnnbench.checks.judgement import shorten
-from gnnbench.checks.options import Options
+from gnnbench.checks.options import RUN_ID, Options
 from gnnbench.checks.recorder import Recorder
 from gnnbench.checks.suites import REQUIRED, SUITES
 from gnnbench.record import (
@@ -72,8 +72,15 @@ class Controller:
             workers=len(config.getoption("tx", None) or ()),
         )
 
-    def open(self) -> Recorder | None:
+    @property
+    def _awaited(self) -> bool:
+        """Whether somebody waits for a document, be there a check to run or none."""
+        return self.recorder is not None and self.recorder.watched
+
+    def open(self, *, describe: bool = True) -> Recorder | None:
         """The recorder, its document begun; None where nothing is to be written.
+
+        To describe the machine takes seconds, which a selection of nothing is not worth.
 
         Raises `pytest.UsageError` where the folder can't be written to.
         """
@@ -86,7 +93,8 @@ class Controller:
                     "name another, or `none` to write nothing"
                 ) from None
             self._opened = True
-            self.recorder.describe(*self._describe())
+            if describe:
+                self.recorder.describe(*self._describe())
         return self.recorder
 
     #
@@ -96,7 +104,7 @@ class Controller:
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Begin once it is known that there are checks to run. Under pytest-xdist nothing is known here."""
         ids = [spec.id for item in session.items if (spec := CheckSpec.of(item))]
-        recorder = self.open() if ids else None
+        recorder = self.open(describe=bool(ids)) if ids or self._awaited else None
         if recorder is not None:
             recorder.select(ids)
             recorder.deselect(self.deselected)
@@ -134,6 +142,11 @@ class Controller:
     #
     # Running
     #
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        """A worker of pytest-xdist is set up: its checks may name the document of the run."""
+        node.workerinput[RUN_ID] = self.options.run_id
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         """Tell whoever watches which check begins."""

@@ -15,6 +15,8 @@ class Evidence:
         self.margins: list[Margin] = []
         self.measurements: list[Measurement] = []
         self.facts: dict[str, Any] = {}
+        #: Where it ran, of a check that does not ask for a `device` but chooses one itself.
+        self.device: str | None = None
 
     def margin(self, name: str, *, error: float, bound: float, rule: str = "", where: str = "") -> Margin:
         """Record how close one comparison came to its bound, and return it to be judged.

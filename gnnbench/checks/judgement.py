@@ -113,7 +113,7 @@ class Judgement:
             tier=self.spec.tier.label,
             outcome=outcome,
             title=self.spec.title,
-            device=None if device is None else str(device),
+            device=self.evidence.device if device is None else str(device),
             duration_s=round(self._duration, 6),
             finding=finding,
             catches=self.spec.catches,

@@ -10,7 +10,11 @@ import pytest
 
 from gnnbench.checks.declaration import TIERS, Tier
 from gnnbench.checks.recorder import new_run_id
+from gnnbench.checks.replay import Replay
 from gnnbench.checks.requirement import parse_requirement
+
+#: Under which the controller tells pytest-xdist's workers the name of the run.
+RUN_ID = "gnnbench_run_id"
 
 _OPTIONS: tuple[tuple[str, str, str], ...] = (
     # name, metavar, help; all are lists of words separated by commas or blanks, where they can be several
@@ -41,6 +45,9 @@ class Options:
     data: Path | None
     output: Path | None
     run_id: str
+    plugins: tuple[str, ...] = ()
+    """Modules that the user had loaded with `-p`: a backend may come from one of them."""
+    replay: Replay | None = None
 
     @property
     def folder(self) -> Path | None:
@@ -69,7 +76,9 @@ def read_options(config: pytest.Config) -> Options:
         requirements = frozenset(parse_requirement(word) for word in _words(config, "require"))
     except ValueError as error:
         raise pytest.UsageError(f"--gnnbench-require: {error}") from None
-    run_id = _one(config, "run-id") or new_run_id()
+    # The workers of pytest-xdist are told, for the run is one.
+    told = getattr(config, "workerinput", {}).get(RUN_ID)
+    run_id = told or _one(config, "run-id") or new_run_id()
     if not run_id.replace("-", "").replace("_", "").replace(".", "").isalnum() or run_id.startswith("."):
         raise pytest.UsageError(f"--gnnbench-run-id: expected letters, digits, - _ and ., found {run_id!r}")
     output = _one(config, "output") or "reports"
@@ -81,7 +90,28 @@ def read_options(config: pytest.Config) -> Options:
         data=_data_folder(_one(config, "data")),
         output=None if output == "none" else config.invocation_params.dir / output,
         run_id=run_id,
+        plugins=_plugins(config),
+        replay=_replay(config),
     )
+
+
+#: Modules whose plugins are there in any case, or are loaded by us.
+_OURS = ("_pytest.", "gnnbench.", "pytest_benchmark.")
+
+
+def _plugins(config: pytest.Config) -> tuple[str, ...]:
+    named = dict.fromkeys(config.getoption("plugins", None) or ())
+    modules = {name: getattr(config.pluginmanager.get_plugin(name), "__name__", name) for name in named}
+    return tuple(
+        name
+        for name, module in modules.items()
+        if not name.startswith("no:") and not module.startswith(_OURS)
+    )
+
+
+def _replay(config: pytest.Config) -> Replay | None:
+    document = _one(config, "replay")
+    return Replay(Path(document), _one(config, "replay-check")) if document else None
 
 
 def _data_folder(named: str) -> Path | None:
@@ -106,4 +136,10 @@ def _one(config: pytest.Config, name: str) -> str:
 
 
 def _words(config: pytest.Config, name: str) -> list[str]:
-    return [word for text in _given(config, name) for word in text.replace(",", " ").split()]
+    words = [word for text in _given(config, name) for word in text.replace(",", " ").split()]
+    if not words and config.getoption(f"gnnbench_{name}") is not None:
+        # Taken for "all", `--gnnbench-require "$UNSET"` would require nothing.
+        raise pytest.UsageError(
+            f"--gnnbench-{name}: expected a word, found none; leave the option out to mean the default"
+        )
+    return words

@@ -9,10 +9,12 @@ KINDS = ("cuda", "dataset", "package")
 
 
 def parse_requirement(text: str) -> str:
-    """Check the spelling of one requirement and return it.
+    """Check the spelling of one requirement and return it, its kind in lower case.
 
     Raises `ValueError` for anything but `cuda`, `cuda:N` with N at least 1, `dataset:NAME` or `package:NAME`.
     """
+    kind, colon, name = text.partition(":")
+    text = f"{kind.lower()}{colon}{name}"
     if re.fullmatch(r"cuda(:[1-9]\d*)?|dataset:\w+|package:[\w.-]+", text):
         return text
     raise ValueError(f"expected cuda, cuda:N, dataset:NAME or package:NAME, found {text!r}")

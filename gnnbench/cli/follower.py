@@ -12,6 +12,7 @@ from gnnbench.checks.controller import lost_check
 from gnnbench.checks.recorder import now
 from gnnbench.cli.color import wants_color
 from gnnbench.cli.progress import Progress
+from gnnbench.cli.pytest_log import last_words, tail
 from gnnbench.record import ExitCode, Result, Run, RunState, load, save
 from gnnbench.record.codec import decode
 
@@ -79,7 +80,7 @@ def finish(
         return None
     document = load(path)
     if document.state is not RunState.RUNNING:
-        return document if status >= 0 else _warned(document, path, status)
+        return _completed(document, path, status, log)
     known = {result.id for result in document.results}
     heard = tuple(decode(Result, data) for data in follower.results if data["id"] not in known)
     why = _signal_name(status) if status < 0 else f"exit status {status}"
@@ -96,17 +97,15 @@ def finish(
     ended = {result.id for result in results}
     nothing = status == ExitCode.NO_CHECKS and not stopped
     state = RunState.COMPLETE if nothing else RunState.INTERRUPTED if stopped else RunState.CRASHED
-    # Outside any check only pytest's own output knows what happened.
-    last_words = tuple(f"last line of pytest.log: {line}" for line in tail(log).splitlines()[-1:])
     document = replace(
         document,
         state=state,
-        warnings=(*document.warnings, *(last_words if state is RunState.CRASHED and not lost else ())),
         finished_at=now(),
         results=results,
         collected=max(len(follower.selected), len(results)),
         unfinished=tuple(check for check in follower.selected if check not in ended),
-        ended_by="" if nothing else why + _where(follower),
+        # Outside any check only pytest's own output knows what happened.
+        ended_by="" if nothing else why + _where(follower) + ("" if stopped or lost else _said(log)),
         exit_code=ExitCode.INTERRUPTED if stopped else _exit_code(status, bool(lost)),
     )
     save(document, path)
@@ -117,12 +116,23 @@ def _where(follower: Follower) -> str:
     return f" in {next(iter(follower.running))}" if follower.running else " outside any check"
 
 
-def _warned(document: Run, path: Path, status: int) -> Run:
-    """A library that crashes when the process leaves has spoilt no result, and is worth knowing of."""
-    warning = f"the process died by {_signal_name(status)} on its way out, after the last check"
-    document = replace(document, warnings=(*document.warnings, warning))
-    save(document, path)
-    return document
+def _completed(document: Run, path: Path, status: int, log: Path | None) -> Run:
+    """The document that the child has finished itself, with what it could not know."""
+    changed = document
+    if document.state is RunState.CRASHED:
+        changed = replace(changed, ended_by=document.ended_by + _said(log))
+    if status < 0:
+        # A library that crashes when the process leaves has spoilt no result, and is worth knowing of.
+        warning = f"the process died by {_signal_name(status)} on its way out, after the last check"
+        changed = replace(changed, warnings=(*document.warnings, warning))
+    if changed is not document:
+        save(changed, path)
+    return changed
+
+
+def _said(log: Path | None) -> str:
+    words = last_words(log)
+    return f" ({words})" if words else ""
 
 
 def _exit_code(status: int, lost: bool) -> int:
@@ -137,9 +147,3 @@ def _signal_name(status: int) -> str:
         return signal.Signals(-status).name
     except ValueError:
         return f"signal {-status}"
-
-
-def tail(log: Path | None, lines: int = 60) -> str:
-    if log is None or not log.is_file():
-        return ""
-    return "\n".join(log.read_text("utf-8", "replace").splitlines()[-lines:])

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import get_args
 
@@ -13,8 +14,9 @@ import click
 
 from gnnbench.checks.recorder import new_run_id
 from gnnbench.cli.color import wants_color
+from gnnbench.cli.options import Number, OneOf, run_options, spelt
 from gnnbench.cli.proof_document import ProofDocument
-from gnnbench.cli.sinks import require_writable, sink
+from gnnbench.cli.sinks import make_folder, sink
 from gnnbench.faults import Area, Fault, Proof, catalogue
 from gnnbench.faults import prove as plant_all
 from gnnbench.record import ExitCode, Run, dumps, save
@@ -35,12 +37,13 @@ _TITLE = 58
     "--area",
     "areas",
     multiple=True,
-    type=click.Choice(get_args(Area)),
+    type=OneOf(get_args(Area)),
     help="Only faults of this area; again for more.",
 )
 @click.option(
     "--jobs",
-    type=click.IntRange(1),
+    type=Number(int, "a whole number of at least 1", lambda number: number >= 1),
+    metavar="N",
     default=os.cpu_count() or 1,
     show_default="one a core",
     help="How many faults are planted at a time.",
@@ -50,26 +53,19 @@ _TITLE = 58
     "folders",
     multiple=True,
     metavar="DIR",
-    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    type=click.Path(path_type=Path),
     help="A folder with faults of your own, one file f*.py each; again for more.",
 )
 @click.option(
     "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Number(float, "seconds, more than 0", lambda number: 0 < number < math.inf),
+    metavar="SECONDS",
     default=300.0,
     show_default=True,
     help="Seconds that one run against a fault may take.",
 )
 @click.option("--list", "only_list", is_flag=True, help="Say what is in the catalogue, and plant nothing.")
-@click.option(
-    "--output",
-    metavar="DIR",
-    type=click.Path(path_type=Path),
-    default=Path("reports"),
-    show_default=True,
-    help="Where the run's own folder is made.",
-)
-@click.option("--json", "json_to", metavar="PATH|-", help="Also write the document here; `-` is stdout.")
+@run_options("run")
 def prove(
     faults: Sequence[str],
     areas: Sequence[str],
@@ -96,8 +92,7 @@ def prove(
             click.echo(f"{fault.id:<5} {'+'.join(fault.areas):<8} {fault.title}")
             click.echo(f"      {', '.join(fault.sources)} -> {', '.join(fault.caught_by)}")
         return ExitCode.GOOD
-    require_writable(json_to)
-    document = ProofDocument(_make_folder(output.resolve() / new_run_id()), chosen)
+    document = ProofDocument(make_folder(output.resolve() / new_run_id()), chosen)
     to_stderr = json_to == "-"
     color = wants_color(sys.stderr if to_stderr else sys.stdout)
     ended_by = ""
@@ -128,33 +123,33 @@ def prove(
 
 
 def _choose(names: Sequence[str], areas: Sequence[str], folders: Sequence[Path]) -> list[Fault]:
+    for folder in folders:
+        if not folder.is_dir():
+            raise click.BadParameter(
+                f"expected a folder of faults, found nothing at {str(folder)!r}", param_hint="--catalogue"
+            )
     try:
         known = catalogue(folders)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--catalogue") from None
-    unknown = [name for name in names if name not in known]
-    if unknown:
-        raise click.BadParameter(
-            f"expected ids of the catalogue ({', '.join(known)}), found {', '.join(unknown)}",
-            param_hint="FAULT",
-        )
-    chosen = [known[name] for name in dict.fromkeys(names)] or list(known.values())
-    chosen = [fault for fault in chosen if not areas or set(areas) & set(fault.areas)]
+    chosen = [known[_id(name, known)] for name in dict.fromkeys(names)] or list(known.values())
+    chosen = [fault for fault in dict.fromkeys(chosen) if not areas or set(areas) & set(fault.areas)]
     if not chosen:
         raise click.BadParameter(
-            "expected an area that one of the faults is in, found none", param_hint="--area"
+            f"expected an area that one of the faults is in, found {', '.join(areas)}", param_hint="--area"
         )
     return chosen
 
 
-def _make_folder(folder: Path) -> Path:
+def _id(name: str, known: Collection[str]) -> str:
     try:
-        folder.mkdir(parents=True)
-    except OSError as error:
+        return spelt(name, tuple(known))
+    except click.BadParameter:
         raise click.BadParameter(
-            f"expected a folder that can be written to, found {error}", param_hint="--output"
+            f"expected an id of the catalogue, such as {next(iter(known))}, found {name!r}; "
+            "gnnbench prove --list says what there is",
+            param_hint="FAULT",
         ) from None
-    return folder
 
 
 def _line(proof: Proof, *, color: bool) -> str:

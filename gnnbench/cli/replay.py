@@ -10,17 +10,19 @@ from typing import Any
 import click
 
 from gnnbench.checks.suites import suites_folder
-from gnnbench.cli.run import conduct, publish, words
-from gnnbench.cli.sinks import require_writable
+from gnnbench.cli.conduct import conduct
+from gnnbench.cli.documents import document_path, read
+from gnnbench.cli.options import devices_option, pytest_arguments, run_options
+from gnnbench.cli.publish import publish
 from gnnbench.record import (
     REPLAYED,
+    DocumentError,
     ExitCode,
     Invocation,
     Outcome,
     Result,
     Run,
     counterexamples,
-    load,
 )
 
 _WORDS = {Outcome.PASSED: "passes now", Outcome.FAILED: "still fails"}
@@ -35,23 +37,9 @@ _WORDS = {Outcome.PASSED: "passes now", Outcome.FAILED: "still fails"}
 )
 @click.argument("document", metavar="RUN.json", type=click.Path(path_type=Path))
 @click.option("--check", "check", default="", metavar="ID", help="Only the graph of this check.")
-@click.option(
-    "--device",
-    "devices",
-    multiple=True,
-    metavar="NAME",
-    help="cpu, cuda, cuda:N; again or with commas for more.  [default: where the graph was recorded]",
-)
-@click.option(
-    "--output",
-    metavar="DIR",
-    type=click.Path(path_type=Path),
-    default=Path("reports"),
-    show_default=True,
-    help="Where the replay's own folder is made.",
-)
-@click.option("--json", "json_to", metavar="PATH|-", help="Also write the document here; `-` is stdout.")
-@click.argument("pytest_args", nargs=-1, type=click.UNPROCESSED, metavar="[-- PYTEST_ARGS]")
+@devices_option("where the graph was recorded")
+@run_options("replay")
+@pytest_arguments
 def replay(
     document: Path,
     check: str,
@@ -67,19 +55,21 @@ def replay(
 
     Everything after `--` goes to pytest: `-p my_plugin` for a backend that comes from a plugin.
     """
-    document = document / "run.json" if document.is_dir() else document
-    require_writable(json_to)
-    run = load(document)
-    recorded = {result.id for result, _ in counterexamples(run)}
+    document = document_path(document)
+    run = read(document)
+    try:
+        recorded = {result.id for result, _ in counterexamples(run)}
+    except DocumentError as error:
+        raise DocumentError(f"{document}: {error}; name a document as a run has left it") from None
     if not _something(run, document, recorded, check):
         return ExitCode.NO_CHECKS
     options = [
         f"--gnnbench-replay={document.resolve()}",
         *([f"--gnnbench-replay-check={check}"] if check else []),
-        *(f"--gnnbench-device={name}" for name in words(devices)),
+        *(f"--gnnbench-device={name}" for name in devices),
     ]
     place = suites_folder() / "equivalence" / "replay.py"
-    invocation = Invocation(argv=("gnnbench", *sys.argv[1:]), tier="soak", suites=("equivalence",))
+    invocation = Invocation(argv=("gnnbench", *sys.argv[1:]), tier="smoke", suites=("equivalence",))
     ended = conduct(invocation, [place], options, pytest_args=pytest_args, output=output, charts=False)
     if isinstance(ended, int):
         return ended

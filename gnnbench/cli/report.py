@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
-from gnnbench.cli.sinks import require_writable
-from gnnbench.record import DocumentError, ExitCode, Run, load, verdict, write_atomically
+from gnnbench.cli.color import wants_color
+from gnnbench.cli.complaints import of_system
+from gnnbench.cli.documents import document_path, read
+from gnnbench.cli.options import OneOf, charts_option, json_option
+from gnnbench.record import DocumentError, ExitCode, Run, verdict, write_atomically
 
 _FORMATS = ("html", "markdown", "junit")
 
@@ -26,20 +30,18 @@ _FORMATS = ("html", "markdown", "junit")
 @click.option(
     "--output",
     metavar="DIR",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=click.Path(path_type=Path),
     help="Where to put the reports; a folder each where there are several.  [default: beside the document]",
 )
 @click.option(
     "--format",
     "formats",
     multiple=True,
-    type=click.Choice(_FORMATS),
+    type=OneOf(_FORMATS),
     help="Only this format; again for more.  [default: all]",
 )
-@click.option("--charts/--no-charts", default=True, help="Draw figures (needs the report extra).")
-@click.option(
-    "--json", "json_to", metavar="PATH|-", help="Also write what the runs amount to as JSON; `-` is stdout."
-)
+@charts_option
+@json_option("what the runs amount to, as JSON,")
 def report(
     documents: Sequence[Path], output: Path | None, formats: Sequence[str], charts: bool, json_to: str | None
 ) -> int:
@@ -47,30 +49,34 @@ def report(
 
     Reports of a document that is not called run.json carry its name: a100.report.html.
 
+    It prints where they are, and of a single document the verdict too.
+
     A document that can't be read is named, the others are still rendered, and the exit code is 4.
     """
-    require_writable(json_to)
     from gnnbench.report import file_names, terminal_verdict, write_reports
 
     summaries: list[dict[str, Any]] = []
     places = _Places(output, several=len(documents) > 1)
+    to_stderr = json_to == "-"
+    color = wants_color(sys.stderr if to_stderr else sys.stdout)
     code = ExitCode.GOOD
-    for path in (path / "run.json" if path.is_dir() else path for path in documents):
+    for path in map(document_path, documents):
         try:
-            run = load(path)
+            run = read(path)
             folder, names = places.of(path, run), file_names("run.json" if output else path.name)
             written = write_reports(run, folder, charts=charts, formats=formats or _FORMATS, names=names)
         except (DocumentError, OSError) as error:
-            click.echo(f"gnnbench: {' '.join(str(error).split())}", err=True)
+            click.echo(f"gnnbench: {of_system(error)}", err=True)
             code = ExitCode.USAGE_ERROR
             continue
         for file in written:
-            click.echo(str(file), err=True)
-        if len(documents) == 1 and json_to != "-":
+            click.echo(str(file), err=to_stderr)
+        if len(documents) == 1:
             page = folder / names["html"]
-            click.echo(terminal_verdict(run, page if page in written else None), err=True)
+            told = terminal_verdict(run, page if page in written else None, color=color)
+            click.echo(told, err=to_stderr, color=color)
         summaries.append(_summary(path, run, written))
-    if json_to == "-":
+    if to_stderr:
         click.echo(json.dumps(summaries, indent=2))
     elif json_to:
         write_atomically(json_to, json.dumps(summaries, indent=2) + "\n")

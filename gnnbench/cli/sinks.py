@@ -17,8 +17,20 @@ def require_writable(json_to: str | None) -> None:
     path = Path(str(json_to))
     if path.is_dir() or not os.access(path.parent, os.W_OK):
         raise click.BadParameter(
-            f"expected a file in a folder that can be written to, found {json_to}", param_hint="--json"
+            f"expected a file in a folder that can be written to, found {json_to!r}", param_hint="--json"
         )
+
+
+def make_folder(folder: Path) -> Path:
+    """Make a run's own folder; raises `click.BadParameter` where `--output` does not let it."""
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise click.BadParameter(
+            f"expected a folder that can be written to, found {str(folder.parent)!r}: {error.strerror}",
+            param_hint="--output",
+        ) from None
+    return folder
 
 
 @contextmanager

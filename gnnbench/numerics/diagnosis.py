@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor
 
 from gnnbench.numerics.bounds import gcn_bound
 from gnnbench.numerics.host import judging
-from gnnbench.numerics.hypotheses import alternatives
+from gnnbench.numerics.hypotheses import HYPOTHESES, TRANSPOSED, Hypothesis, alternatives
 from gnnbench.numerics.layer import Quantity, entry_name
 from gnnbench.numerics.oracle import Oracle
 
@@ -38,6 +39,7 @@ def likely_cause(name: Quantity, got: Tensor, beyond: Tensor, oracle: Oracle) ->
         _not_finite(name, got, oracle)
         or _bit_flip(got, beyond, oracle.of(name), bound)
         or _rounding(got, oracle.of(name), bound)
+        or _alternative(name, got, oracle, bound, TRANSPOSED)
         or _one_message(name, got, beyond, oracle, bound)
         or _one_node(name, got, oracle, bound)
         or _displaced(name, got, beyond, oracle.of(name), bound)
@@ -167,10 +169,16 @@ def _displaced(name: Quantity, got: Tensor, beyond: Tensor, expected: Tensor, bo
     return ""
 
 
-def _alternative(name: Quantity, got: Tensor, oracle: Oracle, bound: Tensor) -> str:
+def _alternative(
+    name: Quantity,
+    got: Tensor,
+    oracle: Oracle,
+    bound: Tensor,
+    hypotheses: Iterable[Hypothesis] = HYPOTHESES,
+) -> str:
     expected = oracle.of(name)
     causes: list[str] = []
-    for cause, other in alternatives(oracle):
+    for cause, other in alternatives(oracle, hypotheses):
         result = other.of(name)
         # What gives the right result as well explains nothing.
         if _within(result, expected, bound) or not _within(got, result, 2 * gcn_bound(other, name)):

@@ -50,18 +50,22 @@ def loads(text: str, name: str = "document") -> Run:
     try:
         data = json.loads(text, parse_constant=_refuse_constant)
     except RecursionError:
-        raise DocumentError(f"{name}: not a Run document: nested too deeply") from None
+        raise DocumentError(f"{name}: expected a Run document, found JSON nested too deeply") from None
     except ValueError as error:
-        raise DocumentError(f"{name}: not strict JSON: {error}") from None
+        raise DocumentError(
+            f"{name}: expected a Run document, found what is not strict JSON: {error}; name the run.json of a run"
+        ) from None
     if not isinstance(data, dict):
-        raise DocumentError(f"{name}: expected a JSON object, found {type(data).__name__}")
+        raise DocumentError(
+            f"{name}: expected a JSON object, found {type(data).__name__}; name the run.json of a run"
+        )
     data = _upgrade(data, name)
     data.pop("schema")
     data.pop("format_history", None)
     try:
         return decode(Run, data)
     except DocumentError as error:
-        raise DocumentError(f"{name}: {error}") from None
+        raise DocumentError(f"{name}: {error}; it was cut or altered since it was written") from None
 
 
 def load(path: str | os.PathLike[str]) -> Run:
@@ -71,7 +75,7 @@ def load(path: str | os.PathLike[str]) -> Run:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
         raise DocumentError(
-            f"{path}: expected UTF-8 text, found a byte that is not at {error.start}"
+            f"{path}: expected UTF-8 text, found a byte that is not at {error.start}; name the run.json of a run"
         ) from None
     return loads(text, str(path))
 
@@ -115,7 +119,9 @@ def _upgrade(data: dict[str, Any], name: str) -> dict[str, Any]:
     schema = data.get("schema")
     family, _, number = schema.partition("/") if isinstance(schema, str) else ("", "", "")
     if family != SCHEMA_NAME or not number.isascii() or not number.isdigit() or len(number) > 9:
-        raise DocumentError(f'{name}: expected "schema": "{SCHEMA_NAME}/N", found {schema!r:.80}')
+        raise DocumentError(
+            f'{name}: expected "schema": "{SCHEMA_NAME}/N", found {schema!r:.80}; name the run.json of a run'
+        )
     version = int(number)
     if version > SCHEMA_VERSION:
         raise DocumentError(

@@ -49,13 +49,20 @@ def verdict(run: Run) -> Verdict:
             ExitCode.CHECK_FAILED, f"NOT GOOD: {len(plain)} of {_checks(judged)} failed{also}", findings
         )
     if not run.results:
-        return Verdict(ExitCode.NO_CHECKS, "NOTHING JUDGED: the selection left no check to run", findings)
+        return Verdict(ExitCode.NO_CHECKS, f"NOTHING JUDGED: {_nothing(run)}", findings)
     if unclear or not judged:
         reason = f"{_checks(len(unclear))} could not judge" if unclear else "no check applied here"
         return Verdict(
             ExitCode.INCONCLUSIVE, f"INCONCLUSIVE: {reason}; {judged} passed, none failed", findings
         )
     return Verdict(ExitCode.GOOD, f"GOOD: {_checks(judged)} passed, none failed", findings)
+
+
+def _nothing(run: Run) -> str:
+    asked = run.invocation
+    if asked.keyword:
+        return f"no check of tier {asked.tier} matches -k {asked.keyword}"
+    return "the selection left no check to run"
 
 
 def _ended_early(run: Run, findings: tuple[Result, ...], judged: int) -> Verdict:

@@ -53,12 +53,11 @@ def reasons(run: Run, verdict: Verdict, margins: Margins) -> list[str]:
     said = []
     if run.state is not RunState.COMPLETE:
         why = f": {one_line(run.ended_by)}" if run.ended_by else ""
-        said.append(
-            f"The run did not come to its end{why}. {plural(len(run.unfinished), 'check')} never ended."
-        )
+        never = f" {plural(len(run.unfinished), 'check')} never ended." if run.unfinished else ""
+        said.append(f"The run did not come to its end{why}.{never}")
     if not run.results:
         left_out = ", ".join(
-            f"{count:,} by {one_line(why)}" for why, count in run.deselected.items() if count
+            f"{count:,} by {_selector(run, why)}" for why, count in run.deselected.items() if count
         )
         said.append(f"No check ran. Left out: {left_out}." if left_out else "No check ran.")
     planted = proofs_of(run)
@@ -80,10 +79,24 @@ def reasons(run: Run, verdict: Verdict, margins: Margins) -> list[str]:
     return said
 
 
+def _selector(run: Run, why: str) -> str:
+    """What left checks out, as it was typed where that is known."""
+    if why != "keyword":
+        return one_line(why)
+    return f"-k {one_line(run.invocation.keyword)}" if run.invocation.keyword else "-k, -m or --deselect"
+
+
 def advice(run: Run, verdict: Verdict) -> str:
     """What to do next, where no finding says it. Commands stand in backticks."""
+    if run.state is RunState.CRASHED and not run.results:
+        return f"Mend what `pytest.log` ends with, then run it again: `{command_again(run)}`."
     if run.state is not RunState.COMPLETE:
         return f"Run it again: `{command_again(run)}`. What is shown here is what was known when it ended."
+    if not run.results and run.invocation.keyword:
+        return (
+            "Ask for another `-k`, any part of a name that `gnnbench run -- --collect-only -q` lists, or for a larger "
+            "tier."
+        )
     if not run.results:
         return "Ask for a larger tier or another suite, for example `gnnbench run --tier standard`."
     if proofs_of(run) and not verdict.good:

@@ -27,6 +27,13 @@ class Row:
     seconds: float
     proved: bool
 
+    @property
+    def judged(self) -> str:
+        """In words. A harmless difference is proved where nothing turned red."""
+        if not self.proved:
+            return "not proved"
+        return "caught" if self.caught_by else "harmless, let pass"
+
 
 def proofs_of(run: Run) -> tuple[Row, ...]:
     """The faults that were planted, in the order of the document; empty for runs of another kind."""

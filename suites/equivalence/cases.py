@@ -127,10 +127,17 @@ def bind(
     return layer
 
 
+def precedence(comparison: Comparison) -> tuple[bool, bool, float]:
+    """Which of several to tell of, the largest: a wrong forward result, for its gradients follow from it; else the
+    worst.
+    """
+    return not comparison.passed, not comparison.passed and comparison.name == "forward", comparison.ratio
+
+
 def judge(
     evidence: Evidence, backend: Named, comparisons: Sequence[Comparison], *, on: str = "", fix: str = ""
 ) -> None:
-    """Record every margin; then fail on the worst where one is beyond its bound.
+    """Record every margin; then fail where one is beyond its bound, on the first by `precedence`.
 
     `on` says what was computed, `fix` what to do about it, where that is not what the check itself has.
     """
@@ -147,8 +154,9 @@ def judge(
     wrong = [comparison for comparison in comparisons if not comparison.passed]
     if not wrong:
         return
-    worst = max(wrong, key=lambda comparison: comparison.ratio)
-    others = ", ".join(comparison.name for comparison in wrong if comparison is not worst)
+    worst = max(wrong, key=precedence)
+    names = dict.fromkeys(comparison.name for comparison in wrong)
+    others = ", ".join(name for name in names if name != worst.name)
     fail(
         f"{backend.name}: {worst.summary}" + (f"; {others} wrong as well" if others else "") + on,
         expected=worst.expected + (f" at {worst.where}" if worst.where else ""),

@@ -1,10 +1,13 @@
-"""How many threads a check gets on a CPU."""
+"""How many threads a check gets on a CPU, and what it advises about a graph that it has recorded."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import pytest
+
+from gnnbench.checks.replay import replay_command
+from gnnbench.plugin import options_key
 
 #: torch splits its own kernels from 32,768 elements on (at::internal::GRAIN_SIZE); a second thread is worth its
 #: waking from eight times as many on, and the power-law probe has more.
@@ -37,3 +40,13 @@ def _threads(request: pytest.FixtureRequest) -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def replay_advice(pytestconfig: pytest.Config) -> str:
+    """What to do about a graph that a check records: the command that runs it again, from the run's document."""
+    options = pytestconfig.stash[options_key]
+    if options.folder is None:
+        return "Give the run a folder (--gnnbench-output): gnnbench replay runs this graph again from what is written there"
+    command = replay_command(options.folder / "run.json", options.plugins)
+    return f"Run this graph again, from the document of this run: `{command}`"

@@ -12,13 +12,7 @@ from gnnbench.record import COUNTEREXAMPLE
 from gnnbench.record.codec import encode
 from gnnbench.reference import Backend
 
-from .cases import bind, judge, make_case
-
-#: What stands in the finding of every graph.
-REPLAY = (
-    "`gnnbench replay run.json` runs this graph again, from the document of this run (for a backend that comes "
-    "from a plugin: `gnnbench replay run.json -- -p my_plugin`)"
-)
+from .cases import bind, judge, make_case, precedence
 
 
 class Wrong(Exception):
@@ -28,10 +22,15 @@ class Wrong(Exception):
 class RandomSearch:
     """Puts graph after graph through a backend, and keeps the worst of those that passed and the last that
     failed.
+
+    Args:
+        backend: whose layers are judged.
+        device: where.
+        fix: what to do about a failure.
     """
 
-    def __init__(self, backend: Backend, device: torch.device) -> None:
-        self._backend, self._device = backend, device
+    def __init__(self, backend: Backend, device: torch.device, fix: str) -> None:
+        self._backend, self._device, self._fix = backend, device, fix
         self.judged = 0
         self.comparisons = 0
         self.unsupported: Counter[str] = Counter()
@@ -78,7 +77,7 @@ class RandomSearch:
             raise error
         if self.failure is not None:
             flaky = not isinstance(error, Wrong) and not isinstance(self.failure[1], Exception)
-            tell_failure(evidence, self._backend, self._device, *self.failure, flaky=flaky)
+            tell_failure(evidence, self._backend, self._device, *self.failure, self._fix, flaky=flaky)
         if not self.judged:
             reason = next(iter(unsupported), "no graph was drawn")
             not_applicable(
@@ -96,7 +95,9 @@ def compared(backend: Backend, layer: RandomLayer, device: torch.device) -> list
     return case.compare(evaluate(bound, layer.inputs.to(device)), device)
 
 
-def replayed(evidence: Evidence, backend: Backend, device: torch.device, layer: RandomLayer) -> None:
+def replayed(
+    evidence: Evidence, backend: Backend, device: torch.device, layer: RandomLayer, fix: str
+) -> None:
     """Judge one recorded layer again: as failed, as passed, or as inconclusive where it is refused now."""
     __tracebackhide__ = True
     try:
@@ -107,8 +108,8 @@ def replayed(evidence: Evidence, backend: Backend, device: torch.device, layer: 
             fix="see whether the backend was meant to refuse it",
         )
     except Exception as error:
-        tell_failure(evidence, backend, device, layer, error)
-    worst = max(found, key=lambda comparison: comparison.ratio)
+        tell_failure(evidence, backend, device, layer, error, fix)
+    worst = max(found, key=precedence)
     evidence.fact(
         "worst",
         {
@@ -123,7 +124,7 @@ def replayed(evidence: Evidence, backend: Backend, device: torch.device, layer: 
     if worst.passed:
         judge(evidence, backend, found)
     else:
-        tell_failure(evidence, backend, device, layer, found)
+        tell_failure(evidence, backend, device, layer, found, fix)
 
 
 def tell_failure(
@@ -132,6 +133,7 @@ def tell_failure(
     device: torch.device,
     layer: RandomLayer,
     found: list[Comparison] | Exception,
+    fix: str,
     *,
     flaky: bool = False,
 ) -> None:
@@ -147,11 +149,11 @@ def tell_failure(
                 expected="a result",
                 found="an exception",
                 cause=f"{type(found).__name__}: {message}",
-                fix=REPLAY,
+                fix=fix,
             )
         except CheckFailed as failed:
             raise failed from found  # whose traceback says where in the backend
-    judge(evidence, backend, found, on=f"; on {layer}{again}", fix=REPLAY)
+    judge(evidence, backend, found, on=f"; on {layer}{again}", fix=fix)
     inconclusive(
         f"{backend.name}: a failure was heard of, and every comparison is within its bound, on {layer}"
     )

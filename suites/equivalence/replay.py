@@ -6,78 +6,78 @@ Not among the files that pytest collects by itself: `gnnbench replay` names it, 
 
 from __future__ import annotations
 
-import dataclasses
+from collections.abc import Callable
 
 import pytest
 import torch
 
 from gnnbench.checks import Evidence, check, inconclusive
+from gnnbench.checks.replay import Recorded, replay_command
 from gnnbench.environment import resolve_devices
 from gnnbench.numerics import RandomLayer
-from gnnbench.record import REPLAYED, Counterexample, counterexamples, load
+from gnnbench.plugin import options_key
+from gnnbench.record import REPLAYED, Counterexample
 from gnnbench.reference import Backend
 from gnnbench.reference import backend as registered
 
 from .random_search import replayed
 
 
-@dataclasses.dataclass(frozen=True)
-class Recorded:
-    """A graph, who recorded it, and where it is to run."""
-
-    check: str
-    counterexample: Counterexample
-    device: str
-
-
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """One check for each graph of the document that was named, on each device that was named."""
-    option = metafunc.config.getoption
-    (document,) = option("gnnbench_replay") or [""]
-    if not document:
+    options = metafunc.config.stash[options_key]
+    if options.replay is None:
         raise pytest.UsageError(
             "--gnnbench-replay: expected a document whose graphs to run again, found none"
         )
-    only = option("gnnbench_replay_check")
-    named = [name for text in option("gnnbench_device") or [] for name in text.replace(",", " ").split()]
-    found = [
-        Recorded(result.id, counterexample, device)
-        for result, counterexample in counterexamples(load(document))
-        if not only or result.id in only
-        for device in named or [counterexample.device]
-    ]
+    found = options.replay.graphs(options.devices)
     metafunc.parametrize(
         "recorded", found, ids=[f"{one.check.partition('/')[2]}-{one.device}" for one in found]
     )
 
 
+@pytest.fixture
+def command(pytestconfig: pytest.Config) -> Callable[..., str]:
+    """`command(plugin, *more)`: the command line that replays the same document, with one more plugin and words."""
+    options = pytestconfig.stash[options_key]
+    assert options.replay is not None
+    document = options.replay.document
+    return lambda plugin, *more: replay_command(
+        document, [*options.plugins, *([plugin] if plugin else [])], *more
+    )
+
+
 @check(tier="smoke")
-def test_graph(recorded: Recorded, evidence: Evidence) -> None:
+def test_graph(
+    recorded: Recorded, evidence: Evidence, replay_advice: str, command: Callable[..., str]
+) -> None:
     """The backend that was wrong on this graph is right on it now."""
     example = recorded.counterexample
+    evidence.device = recorded.device
     evidence.fact(REPLAYED, recorded.check)
     evidence.fact("backend", example.backend)
-    evidence.fact("device", recorded.device)
-    replayed(evidence, _backend(example.backend), _device(recorded.device), _layer(example))
+    backend = _backend(example.backend, command)
+    device = _device(recorded.device, command)
+    replayed(evidence, backend, device, _layer(example), replay_advice)
 
 
-def _backend(name: str) -> Backend:
+def _backend(name: str, command: Callable[..., str]) -> Backend:
     try:
         return registered(name)
     except KeyError:
         inconclusive(
             f"no backend called {name} is registered here",
-            fix="name the plugin that registers it: `gnnbench replay run.json -- -p my_plugin`",
+            fix=f"name the module that registers it in place of MODULE: `{command('MODULE')}`",
         )
 
 
-def _device(name: str) -> torch.device:
+def _device(name: str, command: Callable[..., str]) -> torch.device:
     try:
         (device,) = resolve_devices([name])
     except ValueError as error:
         inconclusive(
             f"the graph was recorded on {name}, which is not here: {error}",
-            fix="run it where that device is, or elsewhere with `gnnbench replay run.json --device cpu`",
+            fix=f"run it where that device is, or elsewhere: `{command('', '--device', 'cpu')}`",
         )
     return device
 

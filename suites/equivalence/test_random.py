@@ -23,7 +23,9 @@ _COMPILED_SHARE = 5
     tier="standard",
     catches=("F01", "F06", "F07", "F08", "F14", "F16", "F17", "F18", "F19", "F20", "F22", "F23", "F46"),
 )
-def test_layer(backend: Backend, device: torch.device, run_tier: Tier, evidence: Evidence) -> None:
+def test_layer(
+    backend: Backend, device: torch.device, run_tier: Tier, evidence: Evidence, replay_advice: str
+) -> None:
     """On random graphs forward, dX, dW and db are within the componentwise bound; else on this smallest one."""
     try:
         from gnnbench.graphs.strategies import drawn, simplest_failure
@@ -38,6 +40,6 @@ def test_layer(backend: Backend, device: torch.device, run_tier: Tier, evidence:
     compiled = getattr(backend, "tier", "smoke") != "smoke"
     widths = _COMPILED_WIDTHS if compiled else ()
     graphs = _GRAPHS[run_tier] // (_COMPILED_SHARE if compiled else 1)
-    search = RandomSearch(backend, device)
+    search = RandomSearch(backend, device, replay_advice)
     layers = drawn(lambda choices: random_layer(choices, widths))
     search.conclude(evidence, simplest_failure(layers, search.attempt, examples=graphs))

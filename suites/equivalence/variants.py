@@ -12,7 +12,7 @@ from gnnbench.graphs import Graph, SelfLoops
 from gnnbench.numerics import Comparison, LayerInputs, evaluate
 from gnnbench.reference import Backend
 
-from .cases import Case, bind
+from .cases import Case, bind, precedence
 from .roots import settled
 
 #: Labels that a message lists before it says how many more there are.
@@ -109,7 +109,7 @@ def judge_variants(
         return
     evidence.fact("wrong_variants", wrong)
     right = [label for label in variants if label not in wrong]
-    label, one = max(worst.values(), key=lambda pair: pair[1].ratio)
+    label, one = max(worst.values(), key=lambda pair: precedence(pair[1]))
     fail(
         f"{backend.name}: wrong for {_listed(wrong)}; {label}: {one.summary}",
         expected=one.expected + (f" at {one.where}" if one.where else ""),

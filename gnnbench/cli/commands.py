@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from importlib import import_module
+from typing import Any
 
 import click
 
 from gnnbench import __version__
+from gnnbench.cli.complaints import of_click, of_system
 from gnnbench.record import DocumentError, ExitCode
 
 #: command → module that holds a click command of that name. Imported only when it is called for.
@@ -40,34 +43,60 @@ class _LazyGroup(click.Group):
         command: click.Command = getattr(import_module(module), cmd_name)
         return command
 
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        if args[0] not in _COMMANDS:
+            ctx.fail(f"expected a command ({', '.join(_COMMANDS)}), found {args[0]!r}")
+        return super().resolve_command(ctx, args)
 
-@click.group(cls=_LazyGroup, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            # Left to click, it would put an empty line before ours.
+            raise click.Abort from None
+
+
+@click.group(
+    cls=_LazyGroup,
+    epilog=_EPILOG,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(__version__, message="%(prog)s %(version)s")
-def cli() -> None:
+@click.pass_context
+def cli(ctx: click.Context) -> None:
     """Tell whether a GPU image is right, fast and unchanged for graph neural networks."""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help(), err=True)
+        ctx.exit(ExitCode.USAGE_ERROR)
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Run the command line; errors are one line each, and the exit code is one of `ExitCode`."""
+def run_command(arguments: list[str] | None = None) -> int:
+    """Run one command and return its exit code; what goes wrong on the user's side is one line each."""
     try:
         code = cli.main(args=arguments, prog_name="gnnbench", standalone_mode=False)
+        return int(code or 0)
     except click.exceptions.Exit as end:
-        code = end.exit_code
+        return end.exit_code
     except click.ClickException as error:
         # click would exit with 2, which is pytest's word for an interrupted run.
-        error.show()
-        code = ExitCode.USAGE_ERROR
-    except (click.Abort, KeyboardInterrupt):
+        return _refuse(of_click(error))
+    except click.Abort:
         click.echo("gnnbench: interrupted", err=True)
-        code = ExitCode.INTERRUPTED
-    except DocumentError as error:
-        click.echo(f"gnnbench: {error}", err=True)
-        code = ExitCode.USAGE_ERROR
+        return ExitCode.INTERRUPTED
     except BrokenPipeError:
         # Whoever read our output has seen enough; Python must not complain about it on the way out.
         sys.stdout = None
-        code = ExitCode.GOOD
-    except OSError as error:
-        click.echo(f"gnnbench: {error}", err=True)
-        code = ExitCode.USAGE_ERROR
-    sys.exit(int(code or 0))
+        return ExitCode.GOOD
+    except (DocumentError, OSError) as error:
+        return _refuse(of_system(error))
+    except Exception:
+        # Python would exit with 1, which says that a check failed.
+        traceback.print_exc()
+        click.echo("gnnbench: internal error: the lines above belong into a report of it", err=True)
+        return ExitCode.INTERNAL_ERROR
+
+
+def _refuse(complaint: str) -> int:
+    click.echo(f"gnnbench: {complaint}", err=True)
+    return ExitCode.USAGE_ERROR
