@@ -2,6 +2,7 @@
 
 from gnnbench.graphs.citation import planetoid
 from gnnbench.graphs.exact import EXACT_DEGREES, exact_probe_graphs
+from gnnbench.graphs.exact_shapes import EXACT_SHAPES, EXACT_WEIGHTS, shaped_exact_graph
 from gnnbench.graphs.generators import power_law
 from gnnbench.graphs.graph import SELF_LOOPS, Graph, SelfLoops
 from gnnbench.graphs.node_classification import NodeClassification
@@ -13,6 +14,8 @@ from gnnbench.graphs.stand_in import stochastic_block_model_cora
 
 __all__ = [
     "EXACT_DEGREES",
+    "EXACT_SHAPES",
+    "EXACT_WEIGHTS",
     "PLANETOID_NAMES",
     "SELF_LOOPS",
     "Choices",
@@ -32,6 +35,7 @@ __all__ = [
     "probe_graphs",
     "random_graph",
     "rows_of_lengths",
+    "shaped_exact_graph",
     "sized_exact_graph",
     "stochastic_block_model_cora",
 ]

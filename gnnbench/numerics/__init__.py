@@ -3,6 +3,7 @@
 from gnnbench.numerics.adjacency import Adjacency, normalised_adjacency
 from gnnbench.numerics.bounds import FP32, LAMBDA, TF32, PrecisionMode, gcn_bound, gcn_bounds, growth
 from gnnbench.numerics.comparison import Comparison, compare
+from gnnbench.numerics.covering import Condition, covering_array
 from gnnbench.numerics.determinism import (
     NoDeterministicImplementation,
     deterministic_algorithms,
@@ -57,6 +58,7 @@ __all__ = [
     "TRIPWIRES",
     "Adjacency",
     "Comparison",
+    "Condition",
     "Disagreement",
     "LayerInputs",
     "LayerResult",
@@ -74,6 +76,7 @@ __all__ = [
     "compare_exact",
     "compare_precision",
     "compare_rows",
+    "covering_array",
     "deterministic_algorithms",
     "differing_bits",
     "differing_values",

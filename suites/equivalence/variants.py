@@ -84,15 +84,10 @@ def run_graphs(
     return judging.end()
 
 
-def judge_variants(
-    evidence: Evidence, backend: Backend, variants: Mapping[str, Sequence[Comparison]], *, cause: str = ""
-) -> None:
-    """Record the worst margin of each quantity over all variants; fail naming those that are wrong.
-
-    `cause` stands in where no variant's own diagnosis says better.
-    """
-    __tracebackhide__ = True
-    evidence.fact("variants", list(variants))
+def record_worst(
+    evidence: Evidence, variants: Mapping[str, Sequence[Comparison]]
+) -> dict[str, tuple[str, Comparison]]:
+    """Record the worst margin of each quantity; returns which variant it is of, and the comparison."""
     worst: dict[str, tuple[str, Comparison]] = {}
     for label, comparisons in variants.items():
         for one in comparisons:
@@ -102,6 +97,19 @@ def judge_variants(
         evidence.margin(
             one.name, error=one.error, bound=one.bound, rule=one.rule, where=f"{label}: {one.where}"
         )
+    return worst
+
+
+def judge_variants(
+    evidence: Evidence, backend: Backend, variants: Mapping[str, Sequence[Comparison]], *, cause: str = ""
+) -> None:
+    """Record the worst margin of each quantity over all variants; fail naming those that are wrong.
+
+    `cause` stands in where no variant's own diagnosis says better.
+    """
+    __tracebackhide__ = True
+    evidence.fact("variants", list(variants))
+    worst = record_worst(evidence, variants)
     wrong = [label for label, of in variants.items() if not all(one.passed for one in of)]
     if not wrong:
         return
