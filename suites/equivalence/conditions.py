@@ -41,13 +41,13 @@ def as_it_is(tensor: Tensor) -> Tensor:
 #: Gradients that are asked for; None where gradients are off, in the mode that the condition is called by.
 _CALLS: dict[str, tuple[Quantity, ...] | None] = {
     "all gradients": GRADIENTS,
+    "dX and dW": ("dX", "dW"),
     "no_grad": None,
     "inference_mode": None,
     "no gradient asked for": (),
     "dX alone": ("dX",),
     "dW alone": ("dW",),
     "db alone": ("db",),
-    "dX and dW": ("dX", "dW"),
     "dX and db": ("dX", "db"),
     "dW and db": ("dW", "db"),
 }
@@ -65,7 +65,13 @@ _BIASES: dict[str, Callable[[Tensor], Tensor | None]] = {
     "no bias": lambda _: None,
     "b as a column": lambda bias: every_other(bias[:, None])[:, 0],
 }
-_WIDTHS = {"F > C": (6, 4), "F = C": (5, 5), "F < C": (4, 6)}
+_WIDTHS = {
+    "F > C": (6, 4),
+    "F = C": (5, 5),
+    "F < C": (4, 6),
+    "F > C > 32": (40, 36),
+    "C > F > 32": (36, 40),
+}
 _LOOPS: dict[str, SelfLoops] = {
     "self_loops 'add'": "add",
     "self_loops 'add_remaining'": "add_remaining",
@@ -85,8 +91,8 @@ FACTORS: dict[str, tuple[str, ...]] = {
     "graph": EXACT_SHAPES,
 }
 
-#: What layers branch on, and what graphs are normalised by: of these any four meet, also where triples would do.
-TOGETHER = (("call", "bias", "widths", "x"), ("self_loops", "weights", "graph", "x"))
+#: What a graph is normalised by, and the operand that it meets: all four together, also where triples would do.
+TOGETHER = (("self_loops", "weights", "graph", "x"),)
 
 PLAIN: Conditions = {factor: levels[0] for factor, levels in FACTORS.items()}
 
@@ -111,7 +117,7 @@ def excludes(one: Condition, other: Condition) -> bool:
 
 @cache
 def combinations(strength: int) -> tuple[Conditions, ...]:
-    """Rows in which any `strength` conditions meet; beside triples, the quadruples of `TOGETHER`."""
+    """Rows in which any `strength` conditions meet; beside triples, `TOGETHER`."""
     together = TOGETHER if strength == 3 else ()
     return covering_array(FACTORS, strength, together=together, excludes=excludes)
 
@@ -209,12 +215,12 @@ def needed(conditions: Conditions, fails: Callable[[Conditions], bool]) -> Condi
     """Those of the `conditions` of a failure without which it does not fail.
 
     Conditions are made plain one after the other for as long as it still fails (Zeller & Hildebrandt, IEEE Trans.
-    Softw. Eng. 28, 2002, with one condition at a time). Of those that are left, and of the plain ones, those are
-    needed that no other level can stand for.
+    Softw. Eng. 28, 2002, with one condition at a time). Needed are those that are left, and of the plain ones those
+    that no other level can stand for.
     """
     least = dict(conditions)
     for factor in FACTORS:
-        plainer = _with(least, factor, PLAIN[factor])
+        plainer = _with(least, factor, _plainest(least, factor))
         if plainer != least and fails(plainer):
             least = plainer
     return {
@@ -224,9 +230,18 @@ def needed(conditions: Conditions, fails: Callable[[Conditions], bool]) -> Condi
     }
 
 
+def _plainest(conditions: dict[str, str], factor: str) -> str:
+    """The first level of a factor; of calls the first that goes with the bias there is, or that there is not."""
+    if factor != "call":
+        return PLAIN[factor]
+    return next(call for call in FACTORS["call"] if possible({**conditions, "call": call}, ("bias",)))
+
+
 def _otherwise(conditions: dict[str, str], factor: str) -> Iterator[Conditions]:
-    """With each other level of one factor; from the end, where levels are least plain."""
-    for level in reversed(FACTORS[factor]):
+    """With the plainest level of one factor; with each other level, where that is what it has."""
+    plainest = _plainest(conditions, factor)
+    levels = FACTORS[factor] if conditions[factor] == plainest else (plainest,)
+    for level in levels:
         if level != conditions[factor]:
             yield _with(conditions, factor, level)
 

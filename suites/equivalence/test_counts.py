@@ -20,7 +20,8 @@ from .room import room
 #: Hubs of 65,535 edges and more, a loop for each besides: 2,163,000 messages in all, and 2^21 are 2,097,152.
 _SPLITS = (0, 1, 2, 300, *(0,) * 29)
 
-FEATURES, CHANNELS = 6, 4
+#: 8 numbers a message, so that all have more than 2^24.
+FEATURES, CHANNELS = 10, 8
 
 
 @cache
@@ -56,10 +57,10 @@ def messages_case() -> Case:
     "edges (2^21 and some here), or of edges into a node (65,535 to 65,835), is what is too large.",
 )
 def test_messages(backend: Backend, device: torch.device, evidence: Evidence) -> None:
-    """More than 2^21 messages, 65,536 and more to each node, weighted, with loops: every one of them arrives."""
+    """More than 2^21 messages of 2^24 numbers, 65,536 and more to each node, weighted, with loops: every one of them arrives."""
     case = messages_case()
     evidence.fact("edges", case.graph.num_edges)
-    # Edges, weights, sorted copies of both, and messages of 6 numbers with their gradients: about 250 bytes an edge.
-    with room(device, 250 * case.graph.num_edges, f"{case.graph.num_edges:,} edges", evidence):
+    # Edges, weights, sorted copies of both, and messages of 8 numbers with their gradients: about 300 bytes an edge.
+    with room(device, 300 * case.graph.num_edges, f"{case.graph.num_edges:,} edges", evidence):
         found = evaluate(bind(backend, case.graph, device), case.inputs.to(device))
     judge(evidence, backend, case.compare(found, device))
