@@ -2,7 +2,7 @@
 
 What fails only where two conditions meet is seen by no check that varies one at a time, and all combinations of
 ten conditions are too many. Most faults need one condition or two, and few more than three (Kuhn, Wallace & Gallo,
-IEEE Trans. Softw. Eng. 30, 2004), so the rows below, a hundred for a million combinations, see them.
+IEEE Trans. Softw. Eng. 30, 2004), so few rows see most: 72 hold all pairs of a million combinations.
 
 One row is made after the other, each so that it covers much of what is left (Cohen, Dalal, Fredman & Patton, IEEE
 Trans. Softw. Eng. 23, 1997), without chance: the same factors give the same rows on every machine.
