@@ -64,11 +64,11 @@ def test_relative_error_by_hand():
 
 
 @pytest.mark.parametrize(("bits", "real"), [(24, "fp32"), (11, "tf32 or fp16"), (8, "bf16")])
-@pytest.mark.parametrize("features", [32, 512])
-def test_rho_tells_the_precision_whatever_the_width(bits, real, features):
-    """Emulated operands of 24, 11 and 8 bits, on a power-law graph, for narrow and wide X."""
+@pytest.mark.parametrize(("features", "channels"), [(32, 16), (512, 16), (512, 512)])
+def test_rho_tells_the_precision_whatever_the_width(bits, real, features, channels):
+    """Emulated operands of 24, 11 and 8 bits, on a power-law graph, for narrow and wide X and results."""
     graph = power_law(500, 4000, seed=3, device="cpu")
-    inputs = real_inputs(500, features, 16, bias=False)
+    inputs = real_inputs(500, features, channels, bias=False)
     oracle = gcn_oracle(graph, inputs.x, inputs.weight, None, inputs.upstream)
     operands = rounded(bits) if bits < 24 else (lambda t: t)
     found = evaluate(Mutant(operands=operands).bind(graph), inputs)
@@ -112,9 +112,10 @@ def test_a_class_that_is_none_is_refused():
 
 @pytest.mark.parametrize("tripwire", TRIPWIRES, ids=lambda t: t.precision)
 @pytest.mark.parametrize(("operand", "quantities"), [("x", ("forward", "dW")), ("upstream", ("dX",))])
-def test_tripwires_tell_precisions_apart(tripwire, operand, quantities):
+@pytest.mark.parametrize("features", [64, 512])
+def test_tripwires_tell_precisions_apart(tripwire, operand, quantities, features):
     """Exact in the precision they are named for and above, not exact below."""
-    graph, inputs = tripwire_graph(), tripwire_inputs(tripwire, operand)
+    graph, inputs = tripwire_graph(), tripwire_inputs(tripwire, operand, features)
     oracle = gcn_oracle(graph, inputs.x, inputs.weight, None, inputs.upstream)
     require_exact(oracle)
     order = ["bf16", "tf32 or fp16", "fp32"]

@@ -68,12 +68,12 @@ def test_each_unsteady_backend_is_caught_by_what_is_meant_for_it(results, backen
 
 
 def test_a_soak_says_how_often_where_and_which_bits(results):
-    """The first of them, and how many: one in ten of 20 is two."""
+    """The first of them, and how many: one in ten of 200 is twenty."""
     result = results["soak/repeated"]["u_bit"]
-    assert result.facts["disagreements"] == 2
-    assert result.facts["repetitions"] == 20
-    assert result.facts["repetitions_that_disagree"] == [7, 17]
-    assert "2 of 20 repetitions" in result.finding.summary
+    assert result.facts["disagreements"] == 20
+    assert result.facts["repetitions"] == 200
+    assert result.facts["repetitions_that_disagree"] == [*range(7, 200, 10)]
+    assert "20 of 200 repetitions" in result.finding.summary
     assert "in repetition 8, forward at node 5, channel 2" in result.finding.found
     assert "bit 22 differs; 1 entry in all" in result.finding.found
     assert "a single bit of a single number" in result.finding.cause
@@ -81,11 +81,11 @@ def test_a_soak_says_how_often_where_and_which_bits(results):
 
 
 def test_a_soak_without_disagreement_says_what_that_is_worth(results):
-    """The rule of three: 20 repetitions bound the rate by 15 %."""
+    """The rule of three: 200 repetitions bound the rate by 1.5 %."""
     facts = results["soak/repeated"]["u_clean"].facts
     assert facts["disagreements"] == 0
-    assert facts["rate_below"] == 0.15
-    assert "95 % confidence fewer than 0.15 of all calls" in facts["statement"]
+    assert facts["rate_below"] == 0.015
+    assert "95 % confidence fewer than 0.015 of all calls" in facts["statement"]
 
 
 def test_the_spread_is_measured_where_bits_differ(results):

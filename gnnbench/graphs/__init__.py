@@ -1,7 +1,9 @@
 """Graphs: the type, the probe graphs, generators that scale, and the citation networks."""
 
 from gnnbench.graphs.citation import planetoid
+from gnnbench.graphs.crowded import CROWDED_DEGREE, crowded_exact_graph
 from gnnbench.graphs.exact import EXACT_DEGREES, exact_probe_graphs
+from gnnbench.graphs.exact_shapes import EXACT_SHAPES, EXACT_WEIGHTS, shaped_exact_graph
 from gnnbench.graphs.generators import power_law
 from gnnbench.graphs.graph import SELF_LOOPS, Graph, SelfLoops
 from gnnbench.graphs.node_classification import NodeClassification
@@ -12,7 +14,10 @@ from gnnbench.graphs.sized import balanced_exact_graph, disjoint_union, rows_of_
 from gnnbench.graphs.stand_in import stochastic_block_model_cora
 
 __all__ = [
+    "CROWDED_DEGREE",
     "EXACT_DEGREES",
+    "EXACT_SHAPES",
+    "EXACT_WEIGHTS",
     "PLANETOID_NAMES",
     "SELF_LOOPS",
     "Choices",
@@ -24,6 +29,7 @@ __all__ = [
     "RandomChoices",
     "SelfLoops",
     "balanced_exact_graph",
+    "crowded_exact_graph",
     "describe_graph",
     "disjoint_union",
     "exact_probe_graphs",
@@ -32,6 +38,7 @@ __all__ = [
     "probe_graphs",
     "random_graph",
     "rows_of_lengths",
+    "shaped_exact_graph",
     "sized_exact_graph",
     "stochastic_block_model_cora",
 ]

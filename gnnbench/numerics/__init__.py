@@ -3,6 +3,7 @@
 from gnnbench.numerics.adjacency import Adjacency, normalised_adjacency
 from gnnbench.numerics.bounds import FP32, FP64, LAMBDA, TF32, PrecisionMode, gcn_bound, gcn_bounds, growth
 from gnnbench.numerics.comparison import Comparison, compare
+from gnnbench.numerics.covering import Condition, covering_array
 from gnnbench.numerics.determinism import (
     NoDeterministicImplementation,
     deterministic_algorithms,
@@ -59,6 +60,7 @@ __all__ = [
     "TRIPWIRES",
     "Adjacency",
     "Comparison",
+    "Condition",
     "Disagreement",
     "InverseRoots",
     "LayerInputs",
@@ -77,6 +79,7 @@ __all__ = [
     "compare_exact",
     "compare_precision",
     "compare_rows",
+    "covering_array",
     "deterministic_algorithms",
     "differing_bits",
     "differing_values",

@@ -145,20 +145,22 @@ def tripwire_graph() -> Graph:
     return Graph(torch.stack([source, node.repeat(3)]), _TRIPWIRE_NODES)
 
 
-def tripwire_inputs(tripwire: Tripwire, operand: Literal["x", "upstream"]) -> LayerInputs:
-    """W = I, and ±(1, 2 or 3 + fraction) in `operand`, whole numbers in the other.
+def tripwire_inputs(
+    tripwire: Tripwire, operand: Literal["x", "upstream"], features: int = _TRIPWIRE_FEATURES
+) -> LayerInputs:
+    """W = I of `features` rows, and ±(1, 2 or 3 + fraction) in `operand`, whole numbers in the other.
 
     With the fraction in X, forward and dW tell; with the fraction in G, dX does. In both at once dW would
     need more bits than float32 has.
     """
     generator = torch.Generator().manual_seed(0)
-    shape = (_TRIPWIRE_NODES, _TRIPWIRE_FEATURES)
+    shape = (_TRIPWIRE_NODES, features)
     whole = torch.randint(1, 4, shape, generator=generator).float()
     signs = torch.randint(0, 2, shape, generator=generator).float() * 2 - 1
     fine, coarse = signs * (whole + tripwire.fraction), signs.flip(0)
     return LayerInputs(
         x=fine if operand == "x" else coarse,
-        weight=torch.eye(_TRIPWIRE_FEATURES),
+        weight=torch.eye(features),
         bias=None,
         upstream=fine if operand == "upstream" else coarse,
     )

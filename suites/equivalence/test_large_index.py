@@ -39,8 +39,9 @@ GRID_ROWS = 65_535 * 16
 
 WIDTH = 64
 
-#: Nodes with edges among very many without.
-_LINKED = 4096
+#: Nodes with edges among very many without: more than 16 bits count, and five edges each, more than 2^18 in all. On no
+#: fewer nodes, for there a dense matrix would be refused by nothing but the machine's end.
+_LINKED = 70_000
 #: Rows and width of the sparse matrix that is multiplied by itself, without a graph.
 _ROWS, _COLUMNS = 4096, 8
 

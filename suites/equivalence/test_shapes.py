@@ -17,8 +17,11 @@ from gnnbench.reference import Backend
 from .cases import Case, bind, exact_case, judge, make_case
 from .variants import judge_variants, run_cases, thinned
 
-#: One less and one more than warps, tiles and blocks are.
-NODES = (1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 255, 256, 257, 1023, 1025)
+#: As many as warps, tiles and blocks have, one less and one more.
+NODES = (
+    *(1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 255, 256, 257),
+    *(511, 512, 513, 1023, 1024, 1025, 2048, 4096),
+)
 WIDTHS = (1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65)
 
 #: Widths of real models, past every tile: (features, channels). Cora has 1,433 features.
@@ -48,7 +51,7 @@ def node_counts() -> dict[str, Case]:
     "wrong for the size of its block.",
 )
 def test_node_counts(backend: Backend, device: torch.device, evidence: Evidence) -> None:
-    """Graphs of 1 to 1,025 nodes, one less and one more than the tiles of kernels; long and empty rows at the ends."""
+    """Graphs of 1 to 4,096 nodes, around what tiles of kernels hold; long and empty rows at the ends."""
     judge_variants(evidence, backend, run_cases(backend, node_counts(), device))
 
 

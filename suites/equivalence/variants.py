@@ -85,6 +85,22 @@ def run_graphs(
     return judging.end()
 
 
+def record_worst(
+    evidence: Evidence, variants: Mapping[str, Sequence[Comparison]]
+) -> dict[str, tuple[str, Comparison]]:
+    """Record the worst margin of each quantity; returns which variant it is of, and the comparison."""
+    worst: dict[str, tuple[str, Comparison]] = {}
+    for label, comparisons in variants.items():
+        for one in comparisons:
+            if one.name not in worst or one.ratio > worst[one.name][1].ratio:
+                worst[one.name] = label, one
+    for label, one in worst.values():
+        evidence.margin(
+            one.name, error=one.error, bound=one.bound, rule=one.rule, where=f"{label}: {one.where}"
+        )
+    return worst
+
+
 def judge_variants(
     evidence: Evidence, backend: Backend, variants: Mapping[str, Sequence[Comparison]], *, cause: str = ""
 ) -> None:
@@ -95,15 +111,7 @@ def judge_variants(
     __tracebackhide__ = True
     evidence.fact("variants", list(variants))
     variants = {label: settled(evidence, backend, of) for label, of in variants.items()}
-    worst: dict[str, tuple[str, Comparison]] = {}
-    for label, comparisons in variants.items():
-        for one in comparisons:
-            if one.name not in worst or one.ratio > worst[one.name][1].ratio:
-                worst[one.name] = label, one
-    for label, one in worst.values():
-        evidence.margin(
-            one.name, error=one.error, bound=one.bound, rule=one.rule, where=f"{label}: {one.where}"
-        )
+    worst = record_worst(evidence, variants)
     wrong = [label for label, of in variants.items() if not all(one.passed for one in of)]
     if not wrong:
         return
