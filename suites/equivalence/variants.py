@@ -24,7 +24,7 @@ def thinned(cases: Mapping[str, Case], backend: Backend, run_tier: Tier, *, ever
     return dict(list(cases.items())[:: every if slow else 1])
 
 
-class _Judging:
+class Judging:
     """Goes through variants: says in which of them a backend raised, and passes over those that it refuses."""
 
     def __init__(self) -> None:
@@ -61,7 +61,7 @@ def run_cases(
 
     `forms` lay the operands of the case of the same name out anew on the device: same numbers, other strides.
     """
-    judging = _Judging()
+    judging = Judging()
     for label, case in cases.items():
         with judging(label):
             inputs = case.inputs.to(device)
@@ -76,7 +76,7 @@ def run_graphs(
     backend: Backend, case: Case, graphs: Mapping[str, Graph], device: torch.device
 ) -> dict[str, list[Comparison]]:
     """Graphs that are all the graph of `case`, told in other words; bound as they are, without a copy."""
-    judging = _Judging()
+    judging = Judging()
     for label, graph in graphs.items():
         with judging(label):
             result = evaluate(bind(backend, graph, device, copy=False), case.inputs.to(device))
