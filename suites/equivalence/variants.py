@@ -20,8 +20,12 @@ _LISTED = 8
 
 def thinned(cases: Mapping[str, Case], backend: Backend, run_tier: Tier, *, every: int) -> dict[str, Case]:
     """All cases; of compiled backends one in `every` before tier full, for each may cost a compilation."""
-    slow = getattr(backend, "tier", "smoke") != "smoke" and run_tier < Tier.FULL
-    return dict(list(cases.items())[:: every if slow else 1])
+    return dict(list(cases.items())[:: every if slow(backend, run_tier) else 1])
+
+
+def slow(backend: Backend, run_tier: Tier) -> bool:
+    """Whether a new form of operands may cost a compilation, and there is no time for many."""
+    return getattr(backend, "tier", "smoke") != "smoke" and run_tier < Tier.FULL
 
 
 class Judging:
