@@ -41,6 +41,7 @@ RED = {one.name: "weighted_operands/frozen" for one in FROZEN} | {
     "wu_clamp": "weighted_layer/layer[magnitudes]",
     "wu_floor": "weighted_layer/layer[magnitudes]",
     "wu_second": "second_derivatives/edge_weights",
+    "wu_second_by_edge": "second_derivatives/edge_weights",
 }
 
 

@@ -229,6 +229,18 @@ def edge_and_detached(layer, graph, self_loops):
     return wrapped
 
 
+class Cut(torch.autograd.Function):
+    """The identity on edge weights; its backward pass gives a constant that says it was none."""
+
+    @staticmethod
+    def forward(ctx, edge_weight):
+        return edge_weight.view_as(edge_weight)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return gradient.detach() + 0 * gradient
+
+
 BACKENDS = (
     *FROZEN,
     Weighted("wu_clean", lambda layer, graph, self_loops: layer),
@@ -264,6 +276,7 @@ BACKENDS = (
     Weighted("wu_clamp", degree_changed(lambda d: d.clamp_max(1e20))),
     Weighted("wu_floor", degree_changed(lambda d: torch.where(d > 0, d.clamp_min(1e-12), d))),
     Weighted("wu_second", edge_and_detached),
+    Weighted("wu_second_by_edge", on_edge_weight(Cut)),
 )
 
 
