@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 
 import torch
 from torch import Tensor
@@ -140,14 +140,14 @@ def test_edge_weights(weighted_backend: WeightedBackend, device: torch.device, e
             continue
         these = _compare(given, name, found, device)
         if name == D_EDGE_WEIGHT and not all(one.passed for one in these):
-            sparse = multiplies_sparse(lambda: layer(inputs.x, inputs.weight, inputs.bias, edge_weight))
+            sparse = multiplies_sparse(partial(layer, inputs.x, inputs.weight, inputs.bias, edge_weight))
             if sparse and torch_cuts_off(device):
                 evidence.fact("cut_off_by_torch", "torch.sparse.mm, differentiated by its sparse operand")
                 continue
         compared += these
         if name in ("dX", "dW"):
             one = compare_edge_weights(by_edge_weight, given.losses[name], exact=exact, device=device)
-            compared.append(replace(one, name=f"gradient of {name} by edge weight"))
+            compared.append(replace(one, name=f"gradient of {name} by edge weight", cause=""))
     _judge(evidence, weighted_backend, compared, refused)
 
 
@@ -219,8 +219,13 @@ def _compare(
         ("x", "dX", by_x, oracle if name in ("dW", D_EDGE_WEIGHT) else nothing),
         ("W", "dW", by_weight, oracle if name in ("dX", D_EDGE_WEIGHT) else nothing),
     ]
+    # The causes that a comparison finds are those of first derivatives.
     return [
-        replace(compare_exact(quantity, got, of, device=device), name=f"gradient of {name} by {operand}")
+        replace(
+            compare_exact(quantity, got, of, device=device),
+            name=f"gradient of {name} by {operand}",
+            cause="",
+        )
         for operand, quantity, got, of in derivatives
         if got is not None or of is oracle
     ]
