@@ -52,6 +52,7 @@ _WIDTHS = {"narrowing": (16, 8), "widening": (8, 16)}
 _FEW = ("no_edges", "one_node", "one_loop", "single_edge", "two_edges", "isolated", "width_1", "widening")
 
 
+@cache
 def frozen_sets() -> dict[str, tuple[Case, tuple[str, ...]]]:
     """Each set of operands that a gradient may be asked by, none of them too, with a bias and without."""
     found = {}
@@ -82,7 +83,7 @@ def test_frozen(
     sets = frozen_sets()
     cases = {label: case for label, (case, _) in sets.items()}
     judging = Judging()
-    for label in thinned(cases, weighted_backend, run_tier, every=23):
+    for label in thinned(cases, weighted_backend, run_tier, every=47):
         with judging(label):
             case, wanted = sets[label]
             layer = bind_weighted(weighted_backend, case.graph, device)
@@ -142,7 +143,7 @@ def test_views(
 ) -> None:
     """Edge weights, and all other operands, as views: spaced out, unaligned, expanded, slices. Bit for bit."""
     judging = Judging()
-    for label, case in thinned(view_cases(), weighted_backend, run_tier, every=11).items():
+    for label, case in thinned(view_cases(), weighted_backend, run_tier, every=22).items():
         with judging(label):
             inputs, edge_weight = case.inputs.to(device), weights(case, device)
             if label in LAYOUTS:
@@ -178,7 +179,7 @@ def test_sizes(
     weighted_backend: WeightedBackend, device: torch.device, evidence: Evidence, run_tier: Tier
 ) -> None:
     """No edges, one, a few; 1 to 1,025 nodes; widths of 1 to 65; losses over some nodes: all gradients are right."""
-    cases = thinned(sizes(), weighted_backend, run_tier, every=32)
+    cases = thinned(sizes(), weighted_backend, run_tier, every=48)
     judge_variants(evidence, weighted_backend, run_weighted(weighted_backend, cases, device))
 
 
@@ -239,6 +240,7 @@ def test_float64(weighted_backend: WeightedBackend, device: torch.device, eviden
     judge(evidence, weighted_backend, compared)
 
 
+@cache
 def magnitudes() -> dict[str, Case]:
     """Weights times powers of 4, whose degrees to the power -3/2 float32 still holds."""
     found = {}

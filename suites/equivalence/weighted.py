@@ -27,6 +27,7 @@ from gnnbench.numerics import (
     real_inputs,
     require_exact_edge_weights,
 )
+from gnnbench.numerics.edge_comparison import edge_weight_answer
 from gnnbench.numerics.edge_weights import edge_weight_headroom
 from gnnbench.reference import Layer, UnsupportedByBackend, WeightedBackend, WeightedLayer
 
@@ -118,7 +119,11 @@ def compare_weighted(
     compared = case.compare(found, device, wanted)
     if D_EDGE_WEIGHT in gradients:
         exact = case.bounds is None and headroom(case) <= 1 and inverse_powers_are_exact(device)
-        compared.append(compare_edge_weights(by_edge_weight, case.oracle, exact=exact, device=device))
+        compared.append(
+            compare_edge_weights(
+                by_edge_weight, case.oracle, exact=exact, device=device, answer=edge_answer(case)
+            )
+        )
     return compared
 
 
@@ -137,6 +142,12 @@ def run_weighted(
 def weights(case: Case, device: torch.device) -> Tensor:
     """A copy on `device`."""
     return case.graph.weights().to(device, copy=True)
+
+
+@cache
+def edge_answer(case: Case) -> tuple[Tensor, Tensor]:
+    """The gradient by edge weights and its bound, once for all backends."""
+    return edge_weight_answer(case.oracle)
 
 
 @cache
