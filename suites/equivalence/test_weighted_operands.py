@@ -83,7 +83,7 @@ def test_frozen(
     sets = frozen_sets()
     cases = {label: case for label, (case, _) in sets.items()}
     judging = Judging()
-    for label in thinned(cases, weighted_backend, run_tier, every=47):
+    for label in thinned(cases, weighted_backend, run_tier, every=47, full=5):
         with judging(label):
             case, wanted = sets[label]
             layer = bind_weighted(weighted_backend, case.graph, device)
@@ -143,7 +143,7 @@ def test_views(
 ) -> None:
     """Edge weights, and all other operands, as views: spaced out, unaligned, expanded, slices. Bit for bit."""
     judging = Judging()
-    for label, case in thinned(view_cases(), weighted_backend, run_tier, every=22).items():
+    for label, case in thinned(view_cases(), weighted_backend, run_tier, every=22, full=5).items():
         with judging(label):
             inputs, edge_weight = case.inputs.to(device), weights(case, device)
             if label in LAYOUTS:
@@ -179,7 +179,7 @@ def test_sizes(
     weighted_backend: WeightedBackend, device: torch.device, evidence: Evidence, run_tier: Tier
 ) -> None:
     """No edges, one, a few; 1 to 1,025 nodes; widths of 1 to 65; losses over some nodes: all gradients are right."""
-    cases = thinned(sizes(), weighted_backend, run_tier, every=48)
+    cases = thinned(sizes(), weighted_backend, run_tier, every=48, full=5)
     judge_variants(evidence, weighted_backend, run_weighted(weighted_backend, cases, device))
 
 

@@ -18,9 +18,17 @@ from .cases import Case, bind
 _LISTED = 8
 
 
-def thinned(cases: Mapping[str, Case], backend: Backend, run_tier: Tier, *, every: int) -> dict[str, Case]:
-    """All cases; of compiled backends one in `every` before tier full, for each may cost a compilation."""
-    return dict(list(cases.items())[:: every if slow(backend, run_tier) else 1])
+def thinned(
+    cases: Mapping[str, Case], backend: Backend, run_tier: Tier, *, every: int, full: int = 1
+) -> dict[str, Case]:
+    """All cases; of compiled backends one in `every` before tier full, for each may cost a compilation.
+
+    In tier full one in `full`, and all in soak.
+    """
+    if slow(backend, run_tier):
+        return dict(list(cases.items())[::every])
+    compiled = getattr(backend, "tier", "smoke") != "smoke"
+    return dict(list(cases.items())[:: full if compiled and run_tier < Tier.SOAK else 1])
 
 
 def slow(backend: Backend, run_tier: Tier) -> bool:
