@@ -18,7 +18,7 @@ from gnnbench.numerics import (
     real_inputs,
     require_exact_edge_weights,
 )
-from gnnbench.numerics.edge_weights import edge_weight_headroom
+from gnnbench.numerics.edge_weights import adjacency_tangent, edge_weight_headroom
 
 #: Of at most 50 nodes, so that finite differences are quick; every one that has an edge.
 SMALL = [probe for probe in probe_graphs() if probe.graph.num_edges > 0 and probe.graph.num_nodes <= 50]
@@ -87,6 +87,46 @@ def test_finite_differences_agree(name, self_loops):
             return gradient * edge_weight_gradient(ctx.oracle)
 
     assert torch.autograd.gradcheck(Loss.apply, (probe.graph.weights(torch.float64).requires_grad_(),))
+
+
+@pytest.mark.parametrize("self_loops", SELF_LOOPS)
+@pytest.mark.parametrize("name", ["mixed", "double_loop", "duplicates", "own_loops"])
+def test_the_tangent_is_the_difference_of_two_matrices(name, self_loops):
+    """(Â(w + hq) - Â(w - hq)) / 2h, whose error is of the order of h² = 1e-10."""
+    graph = next(probe.graph for probe in SMALL if probe.name == name)
+    inputs, h = real_inputs(graph.num_nodes, 3, 2, seed=2), 1e-5
+    direction = torch.linspace(-1, 1, graph.num_edges, dtype=torch.float64)
+    ahead, behind = (
+        oracle_of(
+            Graph(graph.edge_index, graph.num_nodes, graph.weights(torch.float64) + step * direction),
+            inputs,
+            self_loops,
+        ).adjacency
+        for step in (h, -h)
+    )
+
+    tangent = adjacency_tangent(oracle_of(graph, inputs, self_loops), direction)
+
+    found = (ahead.value - behind.value) / (2 * h)
+    torch.testing.assert_close(tangent.value, found, rtol=0, atol=1e-8)
+    assert tangent.value.any()
+
+
+def test_only_what_is_asked_for_requires_a_gradient():
+    """Frozen operands stay so; what was not asked for is not there."""
+    graph, asked = SMALL[0].graph, []
+    inputs = real_inputs(graph.num_nodes, 3, 2)
+
+    def layer(*operands):
+        asked.append([operand.requires_grad for operand in operands])
+        return layer_of(graph, "add")(*operands)
+
+    found, by_edge_weight = evaluate_weighted(layer, inputs, graph.weights(), ["dW"])
+    nothing, _ = evaluate_weighted(layer, inputs, graph.weights(), [])
+
+    assert asked == [[False, True, False, False], [False] * 4]
+    assert found.dW is not None
+    assert found.dX is found.db is by_edge_weight is nothing.dW is None
 
 
 def test_by_hand():

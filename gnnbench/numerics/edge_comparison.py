@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +15,7 @@ from gnnbench.numerics.edge_weights import (
     edge_weight_gradient,
     unnormalised_gradient,
 )
-from gnnbench.numerics.layer import LayerInputs, LayerResult
+from gnnbench.numerics.layer import GRADIENTS, LayerInputs, LayerResult
 from gnnbench.numerics.oracle import Oracle
 
 #: The quantity's name in margins and messages.
@@ -23,28 +23,35 @@ D_EDGE_WEIGHT = "d_edge_weight"
 
 
 def evaluate_weighted(
-    layer: Callable[[Tensor, Tensor, Tensor | None, Tensor], Tensor], inputs: LayerInputs, edge_weight: Tensor
+    layer: Callable[[Tensor, Tensor, Tensor | None, Tensor], Tensor],
+    inputs: LayerInputs,
+    edge_weight: Tensor,
+    gradients: Collection[str] = (*GRADIENTS, D_EDGE_WEIGHT),
 ) -> tuple[LayerResult, Tensor | None]:
     """Run `layer` forward and backward; the four quantities of `evaluate`, and the gradient by `edge_weight`.
 
-    A gradient that does not exist is None, as there. Whatever the layer raises passes through.
+    Only the operands of `gradients` require one. A gradient that does not exist is None, as there. Whatever the
+    layer raises passes through.
     """
+    operands = {"dX": inputs.x, "dW": inputs.weight, "db": inputs.bias, D_EDGE_WEIGHT: edge_weight}
     leaves = {
-        "dX": inputs.x.detach().requires_grad_(),
-        "dW": inputs.weight.detach().requires_grad_(),
-        D_EDGE_WEIGHT: edge_weight.detach().requires_grad_(),
+        name: None if operand is None else operand.detach().requires_grad_(name in gradients)
+        for name, operand in operands.items()
     }
-    bias = None if inputs.bias is None else inputs.bias.detach().requires_grad_()
-    if bias is not None:
-        leaves["db"] = bias
     with torch.enable_grad():
-        out = layer(leaves["dX"], leaves["dW"], bias, leaves[D_EDGE_WEIGHT])
+        out = layer(*leaves.values())  # type: ignore[arg-type]  # only the bias is None
     if not isinstance(out, Tensor) or not out.requires_grad or out.shape != inputs.upstream.shape:
         return LayerResult(forward=out), None
-    found = torch.autograd.grad(out, list(leaves.values()), inputs.upstream.to(out.dtype), allow_unused=True)
-    gradients = dict(zip(leaves, found, strict=True))
-    by_edge_weight = gradients.pop(D_EDGE_WEIGHT)
-    return LayerResult(forward=out.detach(), **gradients), by_edge_weight
+    wanted = {name: leaf for name, leaf in leaves.items() if leaf is not None and leaf.requires_grad}
+    found = torch.autograd.grad(out, list(wanted.values()), inputs.upstream.to(out.dtype), allow_unused=True)
+    by_name = dict(zip(wanted, found, strict=True))
+    by_edge_weight = by_name.pop(D_EDGE_WEIGHT, None)
+    return LayerResult(forward=out.detach(), **by_name), by_edge_weight
+
+
+def edge_weight_answer(oracle: Oracle) -> tuple[Tensor, Tensor]:
+    """The closed form and its bound, float64 `[E]` each."""
+    return edge_weight_gradient(oracle), edge_weight_bound(oracle)
 
 
 def compare_edge_weights(
@@ -54,16 +61,17 @@ def compare_edge_weights(
     exact: bool = False,
     device: torch.device | str = "cpu",
     dtype: torch.dtype = torch.float32,
+    answer: tuple[Tensor, Tensor] | None = None,
 ) -> Comparison:
     """`got` `[E]` against the closed form: within its componentwise bound, or bit for bit where `exact`.
 
-    An exact probe must have passed `require_exact_edge_weights`. Other arguments as for `compare`.
+    An exact probe must have passed `require_exact_edge_weights`. `answer` is `edge_weight_answer(oracle)` for who asks
+    often. Other arguments as for `compare`.
     """
-    expected = edge_weight_gradient(oracle)
+    expected, room = edge_weight_answer(oracle) if answer is None else answer
     wrong = misformed(D_EDGE_WEIGHT, got, expected.shape, device=torch.device(device), dtype=dtype)
     if wrong is not None:
         return wrong
-    room = edge_weight_bound(oracle)
 
     def judged(rule: Rule, bound: Tensor) -> Comparison:
         return entrywise(

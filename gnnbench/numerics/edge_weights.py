@@ -48,6 +48,28 @@ def unnormalised_gradient(oracle: Oracle) -> Tensor:
 
 
 @judging
+def adjacency_tangent(oracle: Oracle, direction: Tensor) -> Adjacency:
+    """How Â changes where the edge weights change by `direction` q `[E]`: `Σ_e q_e ∂Â/∂w_e`.
+
+    With δ_i the sum of q over the edges into i, by which d_i changes, an entry of Ã at j → i changes by
+
+        s_i s_j q_e - Â_ij/2 (δ_i/d_i + δ_j/d_j)
+
+    and q_e is 0 for added self-loops. `Σ G ⊙ (this X W)` is Σ q ⊙ ∂L/∂w, so that a layer with it in the place of Â
+    has the derivatives of ∂L/∂w by X, W and G.
+    """
+    adjacency = oracle.adjacency
+    source, target = adjacency.source, adjacency.target
+    change = torch.zeros_like(adjacency.value)
+    change[: oracle.graph.num_edges] = direction.detach().cpu().double()
+    scale, degree = _scales(oracle)
+    share = in_degrees(target, change, adjacency.num_nodes)
+    share = torch.where(degree > 0, share / (2 * degree), 0.0)
+    value = scale[target] * scale[source] * change - adjacency.value * (share[target] + share[source])
+    return Adjacency(source, target, value, adjacency.num_nodes)
+
+
+@judging
 def edge_weight_bound(oracle: Oracle) -> Tensor:
     """The largest error that rounding in float32 explains, float64 `[E]`.
 

@@ -20,8 +20,13 @@ from .variants import judge_variants, run_cases
 
 WEIGHTED = "exact_weighted"
 
-#: Powers of two by which operands are scaled: float16 ends at 2^16 and at 2^-24, and float32 holds them all.
-SHIFTS = (-60, -30, 30, 60)
+#: Powers of two by which operands are scaled: float16 ends at 2^16 and at 2^-24, and float32 holds them all. Partial
+#: sums stay below 2^12 times an operand, and above 2^-12 of one: nothing over- or underflows.
+SHIFTS = (-100, -60, -30, 30, 60, 100)
+
+#: Powers of 4 by which edge weights are scaled: degrees of 1e-30 to 1e32, past every epsilon and every clamp, whose
+#: inverse roots and their products with weights float32 holds. The product of two degrees it does not hold.
+POWERS = (-50, -15, -6, 6, 15, 50)
 
 
 @cache
@@ -65,15 +70,16 @@ def weight_scalings() -> dict[str, Case]:
             exact=True,
             self_loops="none",
         )
-        for power in (-15, -6, 6, 15)
+        for power in POWERS
     }
 
 
 @check(
     tier="standard",
     catches=("F17", "F20"),
-    fix="The normalisation adds something to the degrees: an epsilon against division by zero, or a self-loop that "
-    "nobody asked for. Where the degree is 0, write 0 instead.",
+    fix="The normalisation adds something to the degrees, an epsilon against division by zero or a self-loop that "
+    "nobody asked for; or it cuts them off; or it multiplies two of them, which float32 does not hold: take the root of "
+    "each first. Where the degree is 0, write 0 instead.",
 )
 def test_weight_scaling(backend: Backend, device: torch.device, evidence: Evidence) -> None:
     """Without self-loops, edge weights times a constant change nothing: the degrees take it out again."""

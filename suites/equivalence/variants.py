@@ -19,13 +19,25 @@ from .roots import settled
 _LISTED = 8
 
 
-def thinned(cases: Mapping[str, Case], backend: Backend, run_tier: Tier, *, every: int) -> dict[str, Case]:
-    """All cases; of compiled backends one in `every` before tier full, for each may cost a compilation."""
-    slow = getattr(backend, "tier", "smoke") != "smoke" and run_tier < Tier.FULL
-    return dict(list(cases.items())[:: every if slow else 1])
+def thinned(
+    cases: Mapping[str, Case], backend: Backend, run_tier: Tier, *, every: int, full: int = 1
+) -> dict[str, Case]:
+    """All cases; of compiled backends one in `every` before tier full, for each may cost a compilation.
+
+    In tier full one in `full`, and all in soak.
+    """
+    if slow(backend, run_tier):
+        return dict(list(cases.items())[::every])
+    compiled = getattr(backend, "tier", "smoke") != "smoke"
+    return dict(list(cases.items())[:: full if compiled and run_tier < Tier.SOAK else 1])
 
 
-class _Judging:
+def slow(backend: Backend, run_tier: Tier) -> bool:
+    """Whether a new form of operands may cost a compilation, and there is no time for many."""
+    return getattr(backend, "tier", "smoke") != "smoke" and run_tier < Tier.FULL
+
+
+class Judging:
     """Goes through variants: says in which of them a backend raised, and passes over those that it refuses."""
 
     def __init__(self) -> None:
@@ -62,7 +74,7 @@ def run_cases(
 
     `forms` lay the operands of the case of the same name out anew on the device: same numbers, other strides.
     """
-    judging = _Judging()
+    judging = Judging()
     for label, case in cases.items():
         with judging(label):
             inputs = case.inputs.to(device)
@@ -77,7 +89,7 @@ def run_graphs(
     backend: Backend, case: Case, graphs: Mapping[str, Graph], device: torch.device
 ) -> dict[str, list[Comparison]]:
     """Graphs that are all the graph of `case`, told in other words; bound as they are, without a copy."""
-    judging = _Judging()
+    judging = Judging()
     for label, graph in graphs.items():
         with judging(label):
             result = evaluate(bind(backend, graph, device, copy=False), case.inputs.to(device))
