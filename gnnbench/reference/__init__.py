@@ -13,7 +13,14 @@ from gnnbench.reference.features import SparseFeatures
 from gnnbench.reference.gat import register_gat
 from gnnbench.reference.index_add import IndexAddBackend
 from gnnbench.reference.model import GCN
-from gnnbench.reference.protocol import Backend, Layer, UnsupportedByBackend, WeightedBackend, WeightedLayer
+from gnnbench.reference.protocol import (
+    Backend,
+    Layer,
+    UnsupportedByBackend,
+    WeightedBackend,
+    WeightedLayer,
+    compiles,
+)
 from gnnbench.reference.pyg_cached import PygCachedBackend
 from gnnbench.reference.pyg_compiled import PygCompiledBackend
 from gnnbench.reference.pyg_edge_index import PygEdgeIndexBackend
@@ -73,6 +80,7 @@ __all__ = [
     "WeightedLayer",
     "backend",
     "backends",
+    "compiles",
     "register_backend",
     "register_gat",
     "register_sage",

@@ -29,6 +29,7 @@ class IndexAddCompiledBackend:
 
     name = "index_add_compiled"
     tier = "standard"
+    compiles = True
 
     def bind(
         self, graph: Graph, *, device: torch.device, dtype: torch.dtype, self_loops: SelfLoops = "add"
@@ -68,6 +69,8 @@ class CompiledBackend:
     `dense` compiles whole. Dynamo traces no sparse tensor: around the products of `coo`, `csr` and `csc` it
     breaks the graph, compiles what is left of the layer, and runs the product as it is (torch 2.13, 2026-11).
     """
+
+    compiles = True
 
     def __init__(self, inner: Backend, *, tier: str = "standard") -> None:
         self.inner = inner

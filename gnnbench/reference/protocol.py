@@ -21,6 +21,11 @@ class UnsupportedByBackend(Exception):
         self.reason = reason
 
 
+def compiles(backend: object) -> bool:
+    """Whether operands of another form may cost this backend a compilation."""
+    return bool(getattr(backend, "compiles", False))
+
+
 class Layer(Protocol):
     """A GCN layer bound to one graph, one device and one dtype."""
 
@@ -50,7 +55,8 @@ class Backend(Protocol):
 
     Row i of Ã gathers the in-edges of node i; D̃ holds the weighted in-degrees, self-loops included. A
     backend may have an attribute `tier` (`"smoke"`, `"standard"`, `"full"`, `"soak"`); without it, it belongs
-    to smoke.
+    to smoke. One that compiles anew for operands of another form says so by `compiles = True`: before tier full
+    it is asked less, and it keeps all threads.
     """
 
     @property

@@ -21,6 +21,7 @@ class PygCompiledBackend:
 
     name = "pyg_compiled"
     tier = "standard"
+    compiles = True
 
     def bind(
         self, graph: Graph, *, device: torch.device, dtype: torch.dtype, self_loops: SelfLoops = "add"

@@ -26,13 +26,14 @@ def _threads(request: pytest.FixtureRequest) -> Iterator[None]:
     import torch
 
     from gnnbench.graphs import ProbeGraph
+    from gnnbench.reference import compiles
 
     callspec = getattr(request.node, "callspec", None)
     params = {} if callspec is None else callspec.params
     device, probe = params.get("device"), params.get("probe")
     backend = params.get("backend", params.get("weighted_backend"))
     messages = probe.graph.num_edges * max(probe.widths) if isinstance(probe, ProbeGraph) else 0
-    compiled = getattr(backend, "tier", "smoke") != "smoke"
+    compiled = compiles(backend)
     if not isinstance(device, torch.device) or device.type != "cpu" or compiled or messages >= _GRAIN:
         yield
         return

@@ -18,7 +18,7 @@ from gnnbench.numerics import (
     differing_bits,
     real_inputs,
 )
-from gnnbench.reference import Backend
+from gnnbench.reference import Backend, compiles
 
 from .cases import Case, make_case
 
@@ -39,8 +39,7 @@ def promise(backend: Backend, device: torch.device) -> AbstractContextManager[No
 
     Compiled kernels run on as many threads as there are.
     """
-    compiled = getattr(backend, "tier", "smoke") != "smoke"
-    return nullcontext() if device.type == "cpu" and not compiled else deterministic_algorithms()
+    return nullcontext() if device.type == "cpu" and not compiles(backend) else deterministic_algorithms()
 
 
 def disagreement(found: LayerResult, first: LayerResult) -> Disagreement | None:

@@ -12,7 +12,7 @@ import torch
 
 from gnnbench.checks import Evidence, NotApplicable, Tier, check, fail
 from gnnbench.numerics import Comparison
-from gnnbench.reference import Backend
+from gnnbench.reference import Backend, compiles
 
 from .conditions import Conditions, combinations, judged, judged_where_served, needed
 from .roots import settled
@@ -21,8 +21,8 @@ from .variants import record_worst
 #: How many conditions meet in every way. 545 rows take 0.5 s on a CPU, 2,502 take 3 s.
 _STRENGTH = {Tier.SMOKE: 2, Tier.STANDARD: 3, Tier.FULL: 4, Tier.SOAK: 4}
 
-#: Of the pairs, backends of later tiers are given one row in so many: each may cost a compilation, of up to 3 s.
-_SLOW_SHARE = {Tier.SMOKE: 36, Tier.STANDARD: 36, Tier.FULL: 4, Tier.SOAK: 1}
+#: Of the pairs, backends that compile are given one row in so many: each may cost a compilation, of up to 3 s.
+_COMPILED_SHARE = {Tier.SMOKE: 36, Tier.STANDARD: 36, Tier.FULL: 4, Tier.SOAK: 1}
 
 #: Different causes that a failure names.
 _NAMED = 3
@@ -37,8 +37,8 @@ _NAMED = 3
 )
 def test_combinations(backend: Backend, device: torch.device, run_tier: Tier, evidence: Evidence) -> None:
     """Any three conditions of a call meet: layouts, bias, widths, gradients, mode, loops, weights and edges."""
-    slow = getattr(backend, "tier", "smoke") != "smoke"
-    rows = combinations(2)[:: _SLOW_SHARE[run_tier]] if slow else combinations(_STRENGTH[run_tier])
+    few = compiles(backend)
+    rows = combinations(2)[:: _COMPILED_SHARE[run_tier]] if few else combinations(_STRENGTH[run_tier])
     judge_combinations(evidence, backend, rows, device)
 
 

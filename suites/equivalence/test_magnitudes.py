@@ -17,7 +17,7 @@ from torch import Tensor
 from gnnbench.checks import Evidence, check, not_applicable
 from gnnbench.graphs import Graph
 from gnnbench.numerics import exact_inputs
-from gnnbench.reference import Backend
+from gnnbench.reference import Backend, compiles
 
 from .cases import Case, bounded_case, exact_case, make_case
 from .variants import judge_variants, run_cases
@@ -165,6 +165,6 @@ def flushes(device: torch.device, backend: Backend) -> list[str]:
             continue
         if not kept:
             found.append(name)
-    if device.type == "cuda" and getattr(backend, "tier", "smoke") != "smoke":
+    if device.type == "cuda" and compiles(backend):
         found.append("kernels that Triton compiles, which may")
     return found

@@ -6,7 +6,7 @@ import torch
 
 from gnnbench.checks import Evidence, Tier, check, not_applicable
 from gnnbench.numerics import random_layer
-from gnnbench.reference import Backend
+from gnnbench.reference import Backend, compiles
 
 from .random_search import RandomSearch
 
@@ -37,7 +37,7 @@ def test_layer(
             needs="package:hypothesis",
             fix="pip install hypothesis",
         )
-    compiled = getattr(backend, "tier", "smoke") != "smoke"
+    compiled = compiles(backend)
     widths = _COMPILED_WIDTHS if compiled else ()
     graphs = _GRAPHS[run_tier] // (_COMPILED_SHARE if compiled else 1)
     search = RandomSearch(backend, device, replay_advice)

@@ -10,7 +10,7 @@ import torch
 from gnnbench.checks import Evidence, Inconclusive, NotApplicable, Tier, fail
 from gnnbench.graphs import Graph, SelfLoops
 from gnnbench.numerics import Comparison, LayerInputs, evaluate
-from gnnbench.reference import Backend
+from gnnbench.reference import Backend, compiles
 
 from .cases import Case, bind, precedence
 from .roots import settled
@@ -28,13 +28,12 @@ def thinned(
     """
     if slow(backend, run_tier):
         return dict(list(cases.items())[::every])
-    compiled = getattr(backend, "tier", "smoke") != "smoke"
-    return dict(list(cases.items())[:: full if compiled and run_tier < Tier.SOAK else 1])
+    return dict(list(cases.items())[:: full if compiles(backend) and run_tier < Tier.SOAK else 1])
 
 
 def slow(backend: Backend, run_tier: Tier) -> bool:
     """Whether a new form of operands may cost a compilation, and there is no time for many."""
-    return getattr(backend, "tier", "smoke") != "smoke" and run_tier < Tier.FULL
+    return compiles(backend) and run_tier < Tier.FULL
 
 
 class Judging:

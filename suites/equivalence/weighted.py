@@ -29,7 +29,7 @@ from gnnbench.numerics import (
 )
 from gnnbench.numerics.edge_comparison import edge_weight_answer
 from gnnbench.numerics.edge_weights import edge_weight_headroom
-from gnnbench.reference import Layer, UnsupportedByBackend, WeightedBackend, WeightedLayer
+from gnnbench.reference import Layer, UnsupportedByBackend, WeightedBackend, WeightedLayer, compiles
 
 from .cases import Case, make_case
 from .variants import Judging
@@ -190,6 +190,11 @@ class GivenWeights:
     def tier(self) -> str:
         """That of the backend."""
         return getattr(self.weighted, "tier", "smoke")
+
+    @property
+    def compiles(self) -> bool:
+        """As the backend does."""
+        return compiles(self.weighted)
 
     def bind(
         self, graph: Graph, *, device: torch.device, dtype: torch.dtype, self_loops: SelfLoops = "add"
