@@ -1,11 +1,14 @@
 """Run a real suite in a process of its own, with or without a planted fault, and read its document."""
 
 import os
+import re
 import subprocess
 import sys
+from collections import defaultdict
 from pathlib import Path
+from typing import NamedTuple
 
-from gnnbench.record import load
+from gnnbench.record import ExitCode, Outcome, Result, load
 
 SUITES = Path(__file__).parents[1] / "suites"
 
@@ -37,3 +40,46 @@ def run_suite(folder, suite, *arguments, plant="", environment=None, device="cpu
 def outcomes(run):
     """Outcome by check, the suite left out: `{"training/paper[cpu]": "passed"}`."""
     return {result.id.partition("/")[2]: result.outcome.value for result in run.results}
+
+
+class Judged(NamedTuple):
+    """One check on one backend."""
+
+    backend: str
+    check: str
+    """`relations/batch`."""
+    parameter: str
+    """What stands in the brackets besides backend and device."""
+    result: Result
+
+
+def judge_backends(folder, plugin, keyword):
+    """Put the backends that `plugin`, a module beside this one, registers through suites/equivalence, tier standard.
+
+    `keyword` is pytest's `-k`; some of them must be red.
+    """
+    # This checkout before any gnnbench that is installed.
+    path = os.pathsep.join(map(str, [folder, *Path(__file__).parents[:2]]))
+    code, run = run_suite(
+        folder,
+        "equivalence",
+        *("-p", plugin, "--gnnbench-tier=standard", "-k", keyword, "--tb=no"),
+        environment={"PYTHONPATH": path},
+    )
+    assert code == ExitCode.CHECK_FAILED
+    found = []
+    for result in run.results:
+        check, backend, parameter = re.fullmatch(
+            r"equivalence/(\w+/\w+)\[(\w+)-cpu-?(.*)\]", result.id
+        ).groups()
+        found.append(Judged(backend, check, parameter, result))
+    return found
+
+
+def red_checks(judged):
+    """backend → the checks that did not pass."""
+    found = defaultdict(set)
+    for one in judged:
+        if one.result.outcome is not Outcome.PASSED:
+            found[one.backend].add(one.check)
+    return found

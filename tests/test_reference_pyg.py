@@ -294,3 +294,14 @@ def test_sparsetensor_is_given_the_in_edges_of_each_row(monkeypatch):
         assert arguments["sparse_sizes"] == (graph.num_nodes, graph.num_nodes)
     assert made[0]["value"].dtype == torch.float64
     assert made[1]["value"] is None
+
+
+@pytest.mark.parametrize(("nodes", "self_loops"), [(3, "none"), (0, "add")])
+def test_sparsetensor_declines_a_matrix_without_entries(nodes, self_loops):
+    """torch_sparse leaves gradients undefined there; with loops there are entries, and it is asked."""
+    from gnnbench.reference.pyg_sparsetensor import require_entries
+
+    graph = Graph(torch.empty(2, 0, dtype=torch.int64), nodes)
+    with pytest.raises(UnsupportedByBackend, match="without entries"):
+        require_entries(graph, self_loops)
+    require_entries(Graph(graph.edge_index, 3), "add")

@@ -1,14 +1,11 @@
 """suites/equivalence, where conditions meet: each mutant turns its check red, and the failure names the conditions."""
 
-import os
-import re
 from collections import defaultdict
-from pathlib import Path
 
 import pytest
-from suite_runs import run_suite
+from suite_runs import judge_backends
 
-from gnnbench.record import ExitCode, Outcome
+from gnnbench.record import Outcome
 from suites.equivalence.conditions import FACTORS, combinations, needed, possible
 
 #: backend → the conditions that its failure must name, and no others. Several where several are wrong.
@@ -51,21 +48,11 @@ MORE = {
 @pytest.fixture(scope="module")
 def found(tmp_path_factory):
     """check → backend → its result, of one run over all of them."""
-    folder = tmp_path_factory.mktemp("conditions")
-    # With what is on it already: the gnnbench under test may stand there.
-    path = [str(folder), str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])]
-    code, run = run_suite(
-        folder,
-        "equivalence",
-        *("-p", "condition_backends", "--gnnbench-tier=standard"),
-        *("-k", "k_ and (combinations)"),
-        environment={"PYTHONPATH": os.pathsep.join(path)},
-    )
-    assert code == ExitCode.CHECK_FAILED
     results = defaultdict(dict)
-    for result in run.results:
-        check, name = re.match(r"equivalence/(\w+/\w+)\[(k_[a-z0-9_]+)-cpu", result.id).groups()
-        results[check][name] = result
+    for one in judge_backends(
+        tmp_path_factory.mktemp("conditions"), "condition_backends", "k_ and (combinations)"
+    ):
+        results[one.check][one.backend] = one.result
     return results
 
 

@@ -1,13 +1,11 @@
 """suites/equivalence, determinism, seeds and soak: what is wrong now and then, and what follows no seed, turns red."""
 
 import os
-import re
 from collections import defaultdict
-from pathlib import Path
 
 import pytest
 import torch
-from suite_runs import run_suite
+from suite_runs import judge_backends
 
 from gnnbench.checks import CheckFailed, Evidence
 from gnnbench.numerics import NoDeterministicImplementation, deterministic_algorithms
@@ -35,20 +33,13 @@ ENDS = {
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
     """check → backend → result, of one run over all backends that are unsteady."""
-    folder = tmp_path_factory.mktemp("unsteady")
-    here = Path(__file__).parent
-    paths = os.pathsep.join([str(folder), str(here), os.environ.get("PYTHONPATH", "")])
-    _, document = run_suite(
-        folder,
-        "equivalence",
-        *("-p", "unsteady_backends", "-k", "u_ and (test_determinism or test_seeds or test_soak)", "--tb=no"),
-        "--gnnbench-tier=standard",
-        environment={"PYTHONPATH": paths},
-    )
     found = defaultdict(dict)
-    for result in document.results:
-        name, backend = re.fullmatch(r"equivalence/(\w+/\w+)\[(\w+)-cpu\]", result.id).groups()
-        found[name][backend] = result
+    for one in judge_backends(
+        tmp_path_factory.mktemp("unsteady"),
+        "unsteady_backends",
+        "u_ and (test_determinism or test_seeds or test_soak)",
+    ):
+        found[one.check][one.backend] = one.result
     return found
 
 

@@ -1,16 +1,10 @@
 """suites/equivalence, sizes and what happens to programs: each way to be wrong turns the check red that is meant for it."""
 
-import os
-import re
-from collections import defaultdict
-from pathlib import Path
-
 import pytest
 import torch
-from suite_runs import run_suite
+from suite_runs import judge_backends, red_checks
 
 from gnnbench.graphs import CROWDED_DEGREE, crowded_exact_graph
-from gnnbench.record import ExitCode, Outcome
 from suites.equivalence.test_counts import hub_case, messages_case
 
 #: backend → a check that must be red. The clean twin has none.
@@ -43,22 +37,7 @@ SELECTED = (
 @pytest.fixture(scope="module")
 def red(tmp_path_factory):
     """backend → the checks it turned red, of one run over all of them."""
-    folder = tmp_path_factory.mktemp("events")
-    # With what is on it already: the gnnbench under test may stand there.
-    path = [str(folder), str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])]
-    code, run = run_suite(
-        folder,
-        "equivalence",
-        *("-p", "event_backends", "--gnnbench-tier=standard", "-k", SELECTED),
-        environment={"PYTHONPATH": os.pathsep.join(path)},
-    )
-    assert code == ExitCode.CHECK_FAILED
-    found = defaultdict(set)
-    for result in run.results:
-        check, name = re.match(r"equivalence/(\w+/\w+)\[(v_[a-z0-9_]+)-cpu", result.id).groups()
-        if result.outcome is not Outcome.PASSED:
-            found[name].add(check)
-    return found
+    return red_checks(judge_backends(tmp_path_factory.mktemp("events"), "event_backends", SELECTED))
 
 
 @pytest.mark.parametrize("backend", RED)

@@ -1,14 +1,11 @@
 """suites/equivalence, inverse roots that round: no false alarm, and no licence for anything else."""
 
-import os
-import re
 from collections import defaultdict
-from pathlib import Path
 
 import pytest
-from suite_runs import run_suite
+from suite_runs import judge_backends
 
-from gnnbench.record import ExitCode, Outcome
+from gnnbench.record import Outcome
 
 #: Every kind of comparison there is: of one case, of variants, repeated, on the tripwire, by chance.
 CHECKS = "test_exact or test_tripwire or test_batch or test_transposition or through_views or test_repeated or test_layer"
@@ -17,18 +14,9 @@ CHECKS = "test_exact or test_tripwire or test_batch or test_transposition or thr
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
     """backend → check → the results, of one run."""
-    folder = tmp_path_factory.mktemp("roots")
-    code, run = run_suite(
-        folder,
-        "equivalence",
-        *("-p", "roots_backends", "--gnnbench-tier=standard", "-k", f"roots_ and ({CHECKS})"),
-        environment={"PYTHONPATH": os.pathsep.join([str(folder), str(Path(__file__).parent)])},
-    )
-    assert code == ExitCode.CHECK_FAILED
     found = defaultdict(lambda: defaultdict(list))
-    for result in run.results:
-        check, name = re.match(r"equivalence/(\w+/\w+)\[(roots_\w+)-cpu", result.id).groups()
-        found[name][check].append(result)
+    for one in judge_backends(tmp_path_factory.mktemp("roots"), "roots_backends", f"roots_ and ({CHECKS})"):
+        found[one.backend][one.check].append(one.result)
     return found
 
 

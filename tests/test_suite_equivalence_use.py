@@ -1,14 +1,9 @@
 """suites/equivalence, how layers are used: each way to be wrong turns the check red that is meant for it."""
 
-import os
-import re
-from collections import defaultdict
-from pathlib import Path
-
 import pytest
-from suite_runs import run_suite
+from suite_runs import judge_backends, red_checks, run_suite
 
-from gnnbench.record import ExitCode, Outcome
+from gnnbench.record import ExitCode
 
 #: backend → a check that must be red. The clean twin has none.
 RED = {
@@ -34,28 +29,15 @@ RED = {
     "u_square": "bounded/layer",
 }
 
+SELECTED = (
+    "u_ and (test_use or test_calls or wide or row_lengths or exact_plain or exact_negative or two_edges)"
+)
+
 
 @pytest.fixture(scope="module")
 def red(tmp_path_factory):
     """backend → the checks it turned red, of one run over all of them."""
-    folder = tmp_path_factory.mktemp("use")
-    code, run = run_suite(
-        folder,
-        "equivalence",
-        *("-p", "use_backends", "--gnnbench-tier=standard"),
-        *(
-            "-k",
-            "u_ and (test_use or test_calls or wide or row_lengths or exact_plain or exact_negative or two_edges)",
-        ),
-        environment={"PYTHONPATH": os.pathsep.join([str(folder), str(Path(__file__).parent)])},
-    )
-    assert code == ExitCode.CHECK_FAILED
-    found = defaultdict(set)
-    for result in run.results:
-        check, name = re.match(r"equivalence/(\w+/\w+)\[(u_[a-z0-9_]+)-cpu", result.id).groups()
-        if result.outcome is not Outcome.PASSED:
-            found[name].add(check)
-    return found
+    return red_checks(judge_backends(tmp_path_factory.mktemp("use"), "use_backends", SELECTED))
 
 
 @pytest.mark.parametrize("backend", RED)

@@ -1,14 +1,11 @@
 """suites/equivalence, numbers and derivatives: each way to be wrong turns the check red that is meant for it."""
 
-import os
-import re
 from collections import defaultdict
-from pathlib import Path
 
 import pytest
-from suite_runs import run_suite
+from suite_runs import judge_backends
 
-from gnnbench.record import ExitCode, Outcome
+from gnnbench.record import Outcome
 
 #: backend → a check that must be red. The clean twin has none.
 RED = {
@@ -45,20 +42,10 @@ RED = {
 def results(tmp_path_factory):
     """backend → check → its result, of one run over all of them."""
     folder = tmp_path_factory.mktemp("values")
-    code, run = run_suite(
-        folder,
-        "equivalence",
-        *("-p", "value_backends", "--gnnbench-tier=standard"),
-        *("-k", "v_ and (test_algebra or test_magnitudes or test_edge_values or test_second_derivatives)"),
-        environment={"PYTHONPATH": os.pathsep.join(map(str, [folder, *Path(__file__).parents[:2]]))},
-    )
-    assert code == ExitCode.CHECK_FAILED
+    keyword = "v_ and (test_algebra or test_magnitudes or test_edge_values or test_second_derivatives)"
     found = defaultdict(dict)
-    for result in run.results:
-        check, name, parameter = re.fullmatch(
-            r"equivalence/(\w+/\w+)\[(v_[a-z0-9_]+)-cpu-?(.*)\]", result.id
-        ).groups()
-        found[name][f"{check}[{parameter}]" if parameter else check] = result
+    for backend, check, parameter, result in judge_backends(folder, "value_backends", keyword):
+        found[backend][f"{check}[{parameter}]" if parameter else check] = result
     return found
 
 

@@ -1,15 +1,12 @@
 """suites/equivalence, layers with edge weights: each way to be wrong turns the check red that is meant for it."""
 
-import os
-import re
 from collections import defaultdict
-from pathlib import Path
 
 import pytest
-from suite_runs import run_suite
+from suite_runs import judge_backends
 from weighted_backends import FROZEN
 
-from gnnbench.record import ExitCode, Outcome
+from gnnbench.record import Outcome
 
 #: backend → a check that must be red. The clean twin has none.
 RED = {one.name: "weighted_operands/frozen" for one in FROZEN} | {
@@ -49,23 +46,12 @@ RED = {one.name: "weighted_operands/frozen" for one in FROZEN} | {
 def results(tmp_path_factory):
     """backend → check → its result, of one run over all of them."""
     folder = tmp_path_factory.mktemp("weighted")
-    code, run = run_suite(
-        folder,
-        "equivalence",
-        *("-p", "weighted_backends", "--gnnbench-tier=standard"),
-        *(
-            "-k",
-            "(wf_ and test_frozen) or (wu_ and (weighted_ or second_derivatives) and not (probes or relations))",
-        ),
-        environment={"PYTHONPATH": os.pathsep.join(map(str, [folder, *Path(__file__).parents[:2]]))},
+    keyword = (
+        "(wf_ and test_frozen) or (wu_ and (weighted_ or second_derivatives) and not (probes or relations))"
     )
-    assert code == ExitCode.CHECK_FAILED
     found = defaultdict(dict)
-    for result in run.results:
-        check, name, parameter = re.fullmatch(
-            r"equivalence/(\w+/\w+)\[(w[fu]_[a-z0-9_]+)-cpu-?(.*)\]", result.id
-        ).groups()
-        found[name][f"{check}[{parameter}]" if parameter else check] = result
+    for backend, check, parameter, result in judge_backends(folder, "weighted_backends", keyword):
+        found[backend][f"{check}[{parameter}]" if parameter else check] = result
     return found
 
 

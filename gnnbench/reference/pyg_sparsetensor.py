@@ -28,11 +28,13 @@ class PygSparseTensorBackend:
         """Sort the edges by target.
 
         Raises:
-            UnsupportedByBackend: where this path's self-loops differ, or torch_sparse is not installed.
+            UnsupportedByBackend: where this path's self-loops differ, the matrix has no entries, or torch_sparse is
+                not installed.
         """
         require_pyg("torch_geometric.nn")
         torch_sparse = require_torch_sparse()
         require_sparsetensor_convention(graph, self_loops)
+        require_entries(graph, self_loops)
         placed = graph.to(device)
         # Row i of adj_t holds the in-edges of i. Without values gcn_norm fills in ones of the dtype of x.
         adj_t = torch_sparse.SparseTensor(
@@ -42,6 +44,15 @@ class PygSparseTensorBackend:
             sparse_sizes=(graph.num_nodes, graph.num_nodes),
         )
         return GcnConvLayer(adj_t, None, self_loops=self_loops)
+
+
+def require_entries(graph: Graph, self_loops: SelfLoops) -> None:
+    """Raise `UnsupportedByBackend` for a matrix without entries: torch_sparse leaves its gradients undefined.
+
+    Seen with torch_sparse 0.6.18: `.grad` stays None where it must be 0.
+    """
+    if graph.num_edges == 0 and (self_loops == "none" or graph.num_nodes == 0):
+        raise UnsupportedByBackend("torch_sparse has no gradient through a matrix without entries")
 
 
 def require_torch_sparse() -> Any:
