@@ -36,11 +36,16 @@ def without_weights(source, target, weight, nodes):
     return source, target, torch.ones_like(weight)
 
 
-for mutant in (
+MUTANTS = (
     Mutant("roots_ulp", normalise=rooted(one_ulp_off)),
     Mutant("roots_either_way", normalise=rooted(either_way)),
     Mutant("roots_ulp_edge", normalise=rooted(one_ulp_off), normalised=lose_one),
     Mutant("roots_ulp_weights", normalise=rooted(one_ulp_off), edges=without_weights),
     Mutant("roots_half", normalise=rooted(lambda degree: degree.rsqrt().half().float() * (1 + 2**-12))),
-):
-    register_backend(mutant)
+)
+
+
+def pytest_configure(config):
+    """Not at import: a test takes single functions from here."""
+    for mutant in MUTANTS:
+        register_backend(mutant)

@@ -29,7 +29,8 @@ def run_suite(folder, suite, *arguments, plant="", environment=None, device="cpu
         env={**os.environ, **environment, "PYTHONPATH": os.pathsep.join(paths)},
         capture_output=True,
         text=True,
-        timeout=300,
+        # On a busy machine too: forty backends of one plugin take minutes.
+        timeout=1200,
         check=False,
     )  # fmt: skip
     documents = sorted(folder.glob("reports/*/run.json"), key=lambda path: path.stat().st_mtime)

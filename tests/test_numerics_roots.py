@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from mutants import Mutant
+from mutants import Mutant, next_float, one_entry
 from roots_backends import either_way, lose_one, one_ulp_off, rooted
 
 from gnnbench.graphs import EXACT_DEGREES
@@ -55,10 +55,12 @@ def test_wrong_roots_are_not_rounded():
         Mutant("", normalise=lambda s, t, w, d: w * torch.nan),
         Mutant("", finish=lambda out: out + 1e-9),
         Mutant("", finish=lambda out: out[:-1]),
+        Mutant("", finish=one_entry(next_float, (0, 0))),
+        Mutant("", finish=one_entry(next_float, (1025, 2))),
     ],
 )
 def test_anything_else_is_infinitely_off(mutant):
-    """No number, numbers where there must be none, rows that are missing: nothing that a root explains."""
+    """No number, numbers where there must be none, missing rows, one entry of three: nothing that a root explains."""
     assert roots(mutant).roundings == math.inf
 
 

@@ -20,6 +20,9 @@ from gnnbench.numerics.bounds import INVERSE_ROOT_ROUNDINGS
 #: Nodes that only speak: as many as the largest degree needs beside the loop.
 _LEAVES = max(EXACT_DEGREES) - 1
 
+#: Of them, those that are listened to. All that hear anybody but themselves hear these.
+_SPEAKERS = min(degree for degree in EXACT_DEGREES if degree > 1) - 1
+
 #: Two inverse roots and two products make an entry of Â.
 _ROUNDINGS = 2 * INVERSE_ROOT_ROUNDINGS + 2
 
@@ -30,7 +33,7 @@ class InverseRoots:
 
     roundings: float
     """The largest relative error, in units of the unit roundoff u of the dtype; infinite where an entry is missing,
-    or is where none should be."""
+    is where none should be, or differs from another of the same degrees."""
 
     @property
     def exact(self) -> bool:
@@ -54,20 +57,25 @@ def roots_graph() -> Graph:
 def inverse_roots(
     layer: Callable[[Tensor, Tensor, Tensor | None], Tensor], device: torch.device, dtype: torch.dtype
 ) -> InverseRoots:
-    """Read the entries of Â off `layer`, which is bound to `roots_graph()`: node 0 alone says 1.
+    """Read the entries of Â off `layer`, which is bound to `roots_graph()`: nodes 0, 1 and 2 say 1, a column each.
 
+    What a root is off by depends on the degree alone, so the three must agree: else it is no matter of roots.
     Whatever the layer raises passes through.
     """
-    expected = torch.zeros(_LEAVES + len(EXACT_DEGREES), dtype=torch.float64)
-    expected[0] = 1
-    # The first of them has degree 1, for it hears nobody but itself.
-    expected[_LEAVES + 1 :] = torch.tensor(EXACT_DEGREES[1:], dtype=torch.float64).pow(-0.5)
-    x = torch.zeros(len(expected), 1, device=device, dtype=dtype)
-    x[0] = 1
-    out = layer(x, torch.ones(1, 1, device=device, dtype=dtype), None)
-    found = out.detach().to("cpu", torch.float64).reshape(-1)
+    expected = torch.zeros(_LEAVES + len(EXACT_DEGREES), _SPEAKERS, dtype=torch.float64)
+    expected[:_SPEAKERS] = torch.eye(_SPEAKERS)
+    # The first of them has degree 1, for it hears nobody but itself; all others hear all three.
+    expected[_LEAVES + 1 :] = torch.tensor(EXACT_DEGREES[1:], dtype=torch.float64).pow(-0.5)[:, None]
+    speak = torch.eye(_SPEAKERS, device=device, dtype=dtype)
+    x = torch.zeros(expected.shape, device=device, dtype=dtype)
+    x[:_SPEAKERS] = speak
+    out = layer(x, speak, None)
+    found = out.detach().to("cpu", torch.float64)
     if found.shape != expected.shape or bool((found[expected == 0] != 0).any()):
         return InverseRoots(math.inf)
-    told = expected != 0
-    error = float(((found - expected).abs() / expected)[told].max())
-    return InverseRoots(math.inf if math.isnan(error) else error / (torch.finfo(dtype).eps / 2))
+    # One row for each degree, 1 first.
+    entries = torch.cat([found[:_SPEAKERS].diagonal()[None], found[_LEAVES + 1 :]])
+    if not bool((entries == entries[:, :1]).all()):
+        return InverseRoots(math.inf)
+    error = (entries[:, 0] * torch.tensor(EXACT_DEGREES, dtype=torch.float64).sqrt() - 1).abs().max()
+    return InverseRoots(float(error) / (torch.finfo(dtype).eps / 2))
