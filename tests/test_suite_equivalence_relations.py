@@ -192,7 +192,7 @@ def test_forms_lay_out_the_same_numbers():
         operand = {"x": "x", "G": "upstream", "W": "weight", "b": "bias"}.get(name.split()[0], "x")
         laid = getattr(form(inputs.to("cpu")), operand)
         assert bool(torch.isfinite(laid).all()), name
-        assert not laid.is_contiguous() or laid.storage_offset() == 1, name
+        assert not laid.is_contiguous() or laid.storage_offset() in (1, 2), name
         if "one_" not in name and "stride 0" not in name:
             assert torch.equal(laid, getattr(inputs, operand)), name
 

@@ -27,10 +27,26 @@ RED = {
     "u_length": "shapes/row_lengths",
     "u_positive": "exact/forward",
     "u_square": "bounded/layer",
+    "u_nan_in_weight": "not_finite/operands",
+    "u_nan_in_bias": "not_finite/operands",
+    "u_nan_in_gradient": "not_finite/operands",
+    "u_nan_in_dx": "not_finite/operands",
+    "u_nan_in_dw": "not_finite/operands",
+    "u_saturates": "not_finite/operands",
+    "u_spreads_nan": "not_finite/operands",
+    "u_table": "calls/interleaved",
+    "u_ring": "calls/interleaved",
+    "u_packed_parameter": "calls/changed_operands",
+    "u_derived": "calls/changed_operands",
+    "u_in_fours": "shapes/views",
+    "u_aligned_edges": "relations/edge_storage",
+    "u_aligned_weights": "relations/edge_storage",
+    "u_remainder": "shapes/wide",
 }
 
 SELECTED = (
-    "u_ and (test_use or test_calls or wide or row_lengths or exact_plain or exact_negative or two_edges)"
+    "u_ and (test_use or test_calls or test_not_finite or wide or views or edge_storage or row_lengths "
+    "or exact_plain or exact_negative or two_edges)"
 )
 
 

@@ -6,6 +6,7 @@ import torch
 from mutant_backends import Wrapped
 from mutants import Mutant, SpoiltGradient, rounded
 from relation_backends import Replace
+from unseen_backends import UNSEEN
 
 from gnnbench.reference import backend, register_backend
 
@@ -163,6 +164,11 @@ def cut_columns(layer, graph):
     return wrapped
 
 
+def packed_parameter(layer, graph):
+    pack = packed_weight(layer, graph)
+    return lambda x, w, b: (pack if isinstance(w, torch.nn.Parameter) else layer)(x, w, b)
+
+
 class LosesAtLength:
     """The last message of a row of exactly 100 is lost."""
 
@@ -232,6 +238,8 @@ BACKENDS = (
     Wrapped("u_columns", cut_columns),
     LosesAtLength(),
     Mutant(name="u_positive", edges=positive),
+    Wrapped("u_packed_parameter", packed_parameter),
+    *UNSEEN,
     SquareEdges(),
 )
 

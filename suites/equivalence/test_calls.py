@@ -5,16 +5,18 @@ All exact.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 
 import torch
 from torch import Tensor
+from torch.nn import Parameter
 
 from gnnbench.checks import Evidence, check
 from gnnbench.graphs import Graph, SelfLoops
 from gnnbench.numerics import GRADIENTS, Comparison, LayerResult, Quantity, evaluate
-from gnnbench.reference import Backend
+from gnnbench.reference import Backend, compiles
 
 from .cases import Case, bind, exact_case, judge, make_case
 from .test_state import relabelled
@@ -25,10 +27,25 @@ PROBE = "exact_plain"
 @check(fix="A result or an operand is kept from one call to the next, under its address or its shape.")
 def test_changed_operands(backend: Backend, device: torch.device, evidence: Evidence) -> None:
     """Operands that change in place between calls, as an optimizer changes weights, are read anew each time."""
+    comparisons: list[Comparison] = []
+    # As tensors, as a module has them, for what is packed for a Parameter may be packed for good, and as results of
+    # something else, as normalised weights are.
+    for kind in (torch.Tensor.requires_grad_, Parameter, _derived):
+        comparisons += _changing(backend, device, kind)
+    judge(evidence, backend, comparisons)
+
+
+def _derived(values: Tensor) -> Tensor:
+    return values.clone().requires_grad_() * 1
+
+
+def _changing(backend: Backend, device: torch.device, kind: Callable[[Tensor], Tensor]) -> list[Comparison]:
     cases = (exact_case(PROBE), exact_case(PROBE, seed=1))
     layer = bind(backend, cases[0].graph, device)
     inputs = cases[0].inputs.to(device)
-    leaves = [leaf.requires_grad_() for leaf in (inputs.weight, inputs.bias) if leaf is not None]
+    assert inputs.bias is not None
+    inputs = replace(inputs, weight=kind(inputs.weight), bias=kind(inputs.bias))
+    leaves = [leaf for leaf in (inputs.weight, inputs.bias) if leaf is not None]
     comparisons: list[Comparison] = []
     for case in (cases[0], cases[1], cases[0]):
         with torch.no_grad():
@@ -41,7 +58,7 @@ def test_changed_operands(backend: Backend, device: torch.device, evidence: Evid
         comparisons += case.compare(
             LayerResult(forward=out.detach(), dW=dw, db=db), device, ["forward", "dW", "db"]
         )
-    judge(evidence, backend, comparisons)
+    return comparisons
 
 
 @check(tier="standard", fix="Two results without gradients share a buffer, or one is kept for the other.")
@@ -63,16 +80,30 @@ def calls_in_turn() -> list[Case]:
     return [exact_case(PROBE, widths=widths, bias=bias) for widths, bias in sizes]
 
 
+#: Layers that live at once, and calls of one: past rings and tables of 2, 4, 8, 16 and 32 entries.
+_CROWD = 34
+
+
+@cache
+def crowd() -> tuple[Case, ...]:
+    """Graphs of one size, alike in everything that a small key can hold; then one graph again and again."""
+    graphs = (relabelled(exact_case(PROBE), seed) for seed in range(1, _CROWD))
+    return (*graphs, *(exact_case(PROBE, seed=seed) for seed in range(1, _CROWD)))
+
+
 @check(
     tier="standard",
     catches=("F21",),
-    fix="What is kept for the backward pass is kept once, not once a call: save it in ctx, not in the layer.",
+    fix="What is kept for the backward pass is kept once, not once a call: save it in ctx, not in the layer. Where two "
+    "or three layers are right and these are not, it is a table or a ring of buffers with too few entries.",
 )
 def test_interleaved(backend: Backend, device: torch.device, evidence: Evidence) -> None:
-    """Layers of other widths and graphs run forward one after the other, and backward in the same order."""
-    # One of the same size among them, for sizes are what buffers are kept by.
+    """Layers of many graphs and other widths are bound, run forward one after the other, and backward in that order."""
+    # Some of the same size among them, for sizes are what buffers are kept by.
     others = [relabelled(exact_case(PROBE)), exact_case("exact_multigraph")]
-    calls = [*calls_in_turn(), *others, exact_case(PROBE)]
+    # Compiled layers cost a compilation each.
+    many = () if compiles(backend) else crowd()
+    calls = [*calls_in_turn(), *others, exact_case(PROBE), *many]
     layers = {id(case.graph): bind(backend, case.graph, device) for case in calls}
     pending = []
     for case in calls:

@@ -65,10 +65,15 @@ def edge_storages(graph: Graph) -> dict[str, Graph]:
     spaced = torch.full((2 * graph.num_edges + 1,), torch.nan, device=index.device)
     spaced[1::2] = weight
     pairs = index.t().contiguous().t()
+    # Contiguous, and aligned to one number only.
+    behind = torch.cat([index.new_zeros(1), index.flatten()])[1:].view_as(index)
+    weight_behind = torch.cat([weight.new_zeros(1), weight])[1:]
     return {
         "edge_index as the transpose of [E, 2]": Graph(pairs, graph.num_nodes, weight),
         "edge_index as every other column": Graph(wide[:, 1::2], graph.num_nodes, weight),
         "weights as every other entry": Graph(index, graph.num_nodes, spaced[1::2]),
+        "edge_index behind another number": Graph(behind, graph.num_nodes, weight),
+        "weights behind another number": Graph(index, graph.num_nodes, weight_behind),
     }
 
 

@@ -85,9 +85,9 @@ def _same(right: Tensor | None, now: Tensor | None) -> bool:
     return right is now is None or (right is not None and now is not None and torch.equal(right, now.cpu()))
 
 
-def relabelled(case: Case) -> Case:
+def relabelled(case: Case, seed: int = 0) -> Case:
     """The same graph with its nodes renamed: as many nodes, edges and neighbours, and another answer."""
-    order = torch.randperm(case.graph.num_nodes, generator=torch.Generator().manual_seed(0))
+    order = torch.randperm(case.graph.num_nodes, generator=torch.Generator().manual_seed(seed))
     graph = Graph(order[case.graph.edge_index], case.graph.num_nodes, case.graph.edge_weight)
     return make_case(graph, case.inputs, exact=True)
 
