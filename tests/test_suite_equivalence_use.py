@@ -38,6 +38,7 @@ RED = {
     "u_ring": "calls/interleaved",
     "u_packed_parameter": "calls/changed_operands",
     "u_derived": "calls/changed_operands",
+    "u_blocks": "precision/many_rows",
     "u_in_fours": "shapes/views",
     "u_aligned_edges": "relations/edge_storage",
     "u_aligned_weights": "relations/edge_storage",
@@ -45,7 +46,7 @@ RED = {
 }
 
 SELECTED = (
-    "u_ and (test_use or test_calls or test_not_finite or wide or views or edge_storage or row_lengths "
+    "u_ and (test_use or test_calls or test_not_finite or wide or many_rows or views or edge_storage or row_lengths "
     "or exact_plain or exact_negative or two_edges)"
 )
 

@@ -75,6 +75,25 @@ def derived(layer, graph):
     return lambda x, w, b: layer(x, w if w.grad_fn is None else SpoiltGradient.apply(w, lambda g: 2 * g), b)
 
 
+class BiasInBlocks(torch.autograd.Function):
+    """Adds a bias, whose gradient is summed over blocks of 256 rows from 1,024 rows on, each kept in bfloat16."""
+
+    @staticmethod
+    def forward(ctx, out, bias):
+        return out + bias
+
+    @staticmethod
+    def backward(ctx, gradient):
+        if len(gradient) < 1024:
+            return gradient, gradient.sum(0)
+        blocks = torch.stack([block.sum(0) for block in gradient.split(256)])
+        return gradient, blocks.bfloat16().float().sum(0)
+
+
+def blocks(layer, graph):
+    return lambda x, w, b: layer(x, w, None) if b is None else BiasInBlocks.apply(layer(x, w, None), b)
+
+
 def in_fours(layer, graph):
     """Reads x by fours where it is aligned to 8 bytes."""
     return lambda x, w, b: layer(x, w, b) * (2 if x.data_ptr() % 16 == 8 else 1)
@@ -136,6 +155,7 @@ UNSEEN = (
     Table(),
     Wrapped("u_ring", ring),
     Wrapped("u_derived", derived),
+    Wrapped("u_blocks", blocks),
     Wrapped("u_in_fours", in_fours),
     AlignedEdges(),
     AlignedWeights(),

@@ -1,4 +1,4 @@
-"""How many threads a check gets on a CPU, and what it advises about a graph that it has recorded."""
+"""What backends that compile are asked, how many threads a check gets on a CPU, and what is advised about a recorded graph."""
 
 from __future__ import annotations
 
@@ -6,12 +6,45 @@ from collections.abc import Iterator
 
 import pytest
 
+from gnnbench.checks import tier
 from gnnbench.checks.replay import replay_command
 from gnnbench.plugin import options_key
 
 #: torch splits its own kernels from 32,768 elements on (at::internal::GRAIN_SIZE); a second thread is worth its
 #: waking from eight times as many on, and the power-law probe has more.
 _GRAIN = 8 * 32768
+
+
+#: Files that ask for many forms of operands. A backend that compiles spends seconds on each: it goes through them
+#: from tier full on, and through the others, the covering array of conditions among them, in every tier.
+_MANY_FORMS = {
+    *("test_algebra", "test_calls", "test_events", "test_relations", "test_seeds", "test_shapes"),
+    *("test_weighted_calls", "test_weighted_layer", "test_weighted_operands"),
+}
+
+#: Of the probe graphs, which each may be a form of its own, those that it meets in every tier.
+_FEW_PROBES = {
+    "directed",
+    "mixed",
+    "random",
+    "hub",
+    "width_1",
+    "exact_plain",
+    "exact_mixed",
+    "exact_hub_1024",
+}
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Move the many forms of backends that compile to tier full."""
+    params = getattr(getattr(item, "callspec", None), "params", {})
+    backend, probe = params.get("backend", params.get("weighted_backend")), params.get("probe")
+    # Nothing is imported for it: without torch there is no backend here.
+    if not getattr(backend, "compiles", False):
+        return
+    rare = probe is not None and getattr(probe, "name", probe) not in _FEW_PROBES
+    if rare or item.path.stem in _MANY_FORMS:
+        item.add_marker(tier("full"))
 
 
 @pytest.fixture(autouse=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from typing import Literal
 
@@ -9,11 +10,14 @@ import pytest
 import torch
 
 from gnnbench.checks import Evidence, check
+from gnnbench.graphs import Graph
 from gnnbench.numerics import (
     TRIPWIRES,
     Quantity,
     compare_precision,
     evaluate,
+    exact_inputs,
+    rademacher,
     real_inputs,
     tripwire_graph,
     tripwire_inputs,
@@ -40,6 +44,9 @@ FEATURES, CHANNELS = 64, 64
 #: So wide that libraries take other kernels than for the above: inner products of 512 terms, forward and backward. The
 #: relative error of each class of precisions is what it is at 64 (2.4e-7 for 1.5e-7, 3.0e-4 for 2.8e-4 in TF32).
 WIDE = 512
+
+#: Past the blocks in which sums over nodes are taken, and no multiple of them.
+_ROWS = 4_099
 
 
 @cache
@@ -108,3 +115,30 @@ def test_wide(backend: Backend, device: torch.device, evidence: Evidence) -> Non
         exact = tripwire_case(operand, WIDE)
         comparisons += exact.compare(evaluate(layer, exact.inputs.to(device)), device, quantities)
     judge(evidence, backend, comparisons)
+
+
+@cache
+def many_rows_case() -> Case:
+    """Nodes alone, whose features are ±1 and whose gradients ±(1 + 2^-11): all sums are exact, in float32 alone."""
+    count, features, channels = _ROWS, 6, 5
+    generator = torch.Generator().manual_seed(0)
+    whole = exact_inputs(count, features, channels)
+    inputs = replace(
+        whole,
+        x=rademacher(count, features, generator),
+        upstream=rademacher(count, channels, generator) * (1 + 2.0**-11),
+    )
+    return make_case(Graph(torch.empty(2, 0, dtype=torch.int64), count), inputs, exact=True)
+
+
+@check(
+    tier="standard",
+    catches=("F14", "F46"),
+    fix="Sums over all nodes are taken in blocks, and those are kept in fewer bits: look at the reduction of db, and at "
+    "how the product that gives dW is split.",
+)
+def test_many_rows(backend: Backend, device: torch.device, evidence: Evidence) -> None:
+    """Sums over thousands of nodes, as db and dW take, lose no bit of numbers that no 16-bit format holds."""
+    case = many_rows_case()
+    layer = bind(backend, case.graph, device)
+    judge(evidence, backend, case.compare(evaluate(layer, case.inputs.to(device)), device))
