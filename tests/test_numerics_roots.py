@@ -8,7 +8,7 @@ from mutants import Mutant, next_float, one_entry
 from roots_backends import either_way, lose_one, one_ulp_off, rooted
 
 from gnnbench.graphs import EXACT_DEGREES
-from gnnbench.numerics import inverse_roots, roots_graph
+from gnnbench.numerics import compare_exact, exact_inputs, gcn_oracle, inverse_roots, roots_graph
 from gnnbench.reference import backend
 
 CPU = torch.device("cpu")
@@ -70,3 +70,14 @@ def test_a_lost_edge_is_no_rounding():
     lost = Mutant("", edges=lambda s, t, w, n: lose_one((s.roll(n), t.roll(n), w.roll(n))))
     assert not roots(lost).rounded
     assert not roots(lost).exact
+
+
+def test_no_root_excuses_the_bias():
+    """Its gradient is a sum of gradients alone: an ulp is a fault there, and may be a root's in the others."""
+    graph = roots_graph()
+    inputs = exact_inputs(graph.num_nodes)
+    oracle = gcn_oracle(graph, inputs.x, inputs.weight, inputs.bias, inputs.upstream)
+    for name in ("forward", "db"):
+        found = compare_exact(name, torch.nextafter(oracle.of(name).float(), torch.tensor(1e9)), oracle)
+        assert not found.passed
+        assert (found.by_bound is None) == (name == "db")

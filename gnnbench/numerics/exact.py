@@ -52,7 +52,8 @@ def compare_exact(
         lambda values, beyond: likely_cause(name, values, beyond, oracle),
     )
     mode = {torch.float32: FP32, torch.float64: FP64}.get(dtype)
-    if found.passed or mode is None:
+    # The gradient of the bias is a plain sum: no root excuses anything there.
+    if found.passed or mode is None or name == "db":
         return found
     bound = gcn_bound(oracle, name, mode)
     # Its cause is nobody's business: where it passes there is none, and where it fails equality speaks.
