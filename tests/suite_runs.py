@@ -54,8 +54,8 @@ class Judged(NamedTuple):
     result: Result
 
 
-def judge_backends(folder, plugin, keyword):
-    """Put the backends that `plugin`, a module beside this one, registers through suites/equivalence, tier standard.
+def judge_backends(folder, plugin, keyword, tier="standard"):
+    """Put the backends that `plugin`, a module beside this one, registers through suites/equivalence.
 
     `keyword` is pytest's `-k`; some of them must be red.
     """
@@ -64,7 +64,7 @@ def judge_backends(folder, plugin, keyword):
     code, run = run_suite(
         folder,
         "equivalence",
-        *("-p", plugin, "--gnnbench-tier=standard", "-k", keyword, "--tb=no"),
+        *("-p", plugin, f"--gnnbench-tier={tier}", "-k", keyword, "--tb=no"),
         environment={"PYTHONPATH": path},
     )
     assert code == ExitCode.CHECK_FAILED
