@@ -19,7 +19,7 @@ def plant(broken):
 
 FAULT = Fault(
     id="{id}", title="{title}", symptom="nothing", sources=("a/b#1",), areas=("EQ",),
-    caught_by=("equivalence/exact/forward",), plant=plant, keyword="planted and exact_plain",
+    caught_by=("equivalence/exact/forward",), plant=plant, keyword="planted and exact_plain", says={says},
 )
 """
 
@@ -28,6 +28,9 @@ ALWAYS = "from gnnbench.faults.mutant import Mutant, register; register(Mutant(l
 CRASHES = "import os; os._exit(7)"
 HANGS = f"import time; broken and time.sleep(600); {HARMLESS}"
 PLANTS_NOTHING = "pass"
+UNEXPLAINED = (
+    "from gnnbench.faults.mutant import Mutant, register; register(Mutant(loops='none' if broken else 'add'))"
+)
 
 
 def prove(folder, *arguments):
@@ -93,17 +96,20 @@ def own(tmp_path_factory):
             "crashes": CRASHES,
             "hangs": HANGS,
             "nothing": PLANTS_NOTHING,
+            "unexplained": UNEXPLAINED,
         }.items(),
         start=91,
     ):
-        (folder / f"f{number}_{title}.py").write_text(ENTRY.format(id=f"F{number}", title=title, plant=plant))
+        says = ("self-loop", "a word of nobody's") if title == "unexplained" else ()
+        entry = ENTRY.format(id=f"F{number}", title=title, plant=plant, says=says)
+        (folder / f"f{number}_{title}.py").write_text(entry)
     ended = prove(
         folder,
-        *("F91", "F92", "F93", "F94", "F95"),
+        *("F91", "F92", "F93", "F94", "F95", "F96"),
         "--catalogue",
         folder,
         "--timeout",
-        "60",
+        "25",
         "--json",
         "out.json",
     )
@@ -116,8 +122,9 @@ def own(tmp_path_factory):
         ("harmless", "not caught by equivalence/exact/forward"),
         ("always", "the clean twin is red in equivalence/exact/forward"),
         ("crashes", "left with status 7"),
-        ("hangs", "did not end within 60 s"),
+        ("hangs", "did not end within 25 s"),
         ("nothing", "no check was selected by its keyword"),
+        ("unexplained", 'red without its cause: equivalence/exact/forward lacks "a word of nobody\'s"'),
     ],
 )
 def test_what_is_not_proved_fails(own, title, words):
@@ -127,7 +134,7 @@ def test_what_is_not_proved_fails(own, title, words):
     assert ended.returncode == ExitCode.CHECK_FAILED
     assert words in results[title].finding.summary
     assert words in ended.stdout
-    assert "NOT GOOD: 1 of 5 faults caught" in ended.stdout
+    assert "NOT GOOD: 1 of 6 faults caught" in ended.stdout
 
 
 @pytest.mark.parametrize(
@@ -142,7 +149,10 @@ def test_what_is_not_proved_fails(own, title, words):
             ["F17", "--area", "GRAD"],
             "--area: expected an area that one of the faults is in, found GRAD; gnnbench prove --help says more",
         ),
-        (["--area", "XX"], "--area: expected one of EQ, GRAD, DET, DATA, AMP, found 'XX'"),
+        (
+            ["--area", "XX"],
+            "--area: expected one of EQ, GRAD, DET, DATA, AMP, ENV, DEV, MEM, DIST, found 'XX'",
+        ),
         (["--jobs", "0"], "--jobs: expected a whole number of at least 1, found '0'"),
         (["--timeout", "nan"], "--timeout: expected seconds, more than 0, found 'nan'"),
         (["--catalogue", "nowhere"], "--catalogue: expected a folder of faults, found nothing at 'nowhere'"),
@@ -188,7 +198,9 @@ def test_a_file_that_does_not_load(tmp_path, content):
 def test_interruption_keeps_what_is_proved(tmp_path, number):
     """Ctrl-C and SIGTERM leave a document that says what was proved, what was not, and why it ended."""
     for name, plant in (("f91_a", HARMLESS), ("f92_b", HANGS)):
-        (tmp_path / f"{name}.py").write_text(ENTRY.format(id=name[:3].upper(), title=name, plant=plant))
+        (tmp_path / f"{name}.py").write_text(
+            ENTRY.format(id=name[:3].upper(), title=name, plant=plant, says=())
+        )
     command = subprocess.Popen(
         [sys.executable, "-m", "gnnbench", "prove", "F91", "F92", "--catalogue", ".", "--jobs", "2"],
         cwd=tmp_path,

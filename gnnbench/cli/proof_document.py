@@ -126,4 +126,6 @@ def _cause(proof: Proof) -> str:
         return "a check that takes a difference for a fault"
     if proof.missed:
         return "a check that does not see it, a name in caught_by that no check has, or a keyword that leaves it out"
+    if proof.unexplained:
+        return "a finding that says what is red and not why"
     return "a check that cries wolf, or a clean twin that is not clean"

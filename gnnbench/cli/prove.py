@@ -171,7 +171,7 @@ def _score(document: ProofDocument, ended_by: str) -> str:
     proofs = document.proofs
     faults = [proof for proof in proofs if not proof.fault.harmless]
     others = [proof for proof in proofs if proof.fault.harmless]
-    caught = sum(not proof.missed and not proof.problem for proof in faults)
+    caught = sum(not (proof.missed or proof.unexplained or proof.problem) for proof in faults)
     green = sum(not proof.twin_red and not proof.problem for proof in proofs)
     words = [f"{caught} of {len(faults)} faults caught"] if faults or not others else []
     if others:

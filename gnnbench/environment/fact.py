@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from gnnbench.record import Fact
 from gnnbench.record.codec import encode
+
+#: How a contract asks for a fact: the same value; at least so much; every one of these entries; a version that a
+#: specifier of PEP 440 allows. Empty: not at all.
+Rule = Literal["", "equal", "at least", "includes", "specifier"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,8 @@ class FactSpec:
     unit: str = ""
     comparable: bool = False
     """Whether two runs must agree on it for their timings to be comparable."""
+    rule: Rule = ""
+    """How `gnnbench snapshot` holds another image to it."""
 
     @property
     def group(self) -> str:
@@ -45,4 +51,5 @@ class FactSpec:
             unit=self.unit,
             comparable=self.comparable,
             error=error,
+            rule=self.rule,
         )

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-#: Which part of the work a fault spoils: forward equivalence, gradients, reproducibility, loading, precision.
-Area = Literal["EQ", "GRAD", "DET", "DATA", "AMP"]
+#: Which part of the work a fault spoils: forward equivalence, gradients, reproducibility, loading, precision; libraries
+#: and driver, devices and their health, memory, collectives.
+Area = Literal["EQ", "GRAD", "DET", "DATA", "AMP", "ENV", "DEV", "MEM", "DIST"]
 
 #: Name of the backend that plants register: `-k planted` selects its checks, and nobody else's.
 PLANTED = "planted"
@@ -38,6 +39,10 @@ class Fault:
     is loaded as a pytest plugin, None as nothing."""
     harmless: bool = False
     """A difference that is no fault: planted, the checks of `caught_by` must be green."""
+    says: tuple[str, ...] = ()
+    """Words that the finding of each check of `caught_by` must hold: red alone does not tell people the cause."""
+    options: tuple[str, ...] = ()
+    """More for pytest, in both runs: `--gnnbench-target=sm_90`."""
     keyword: str = PLANTED
     """pytest's `-k`: which checks are run against it."""
     tier: str = "smoke"

@@ -135,6 +135,7 @@ def _arguments(fault: Fault, folder: str) -> list[str]:
         # millisecond, to catch what libraries log.
         *("-p", "no:unraisableexception", "-p", "no:logging"),
         *("--gnnbench-tier", fault.tier, "-k", fault.keyword, "--benchmark-max-time=0.01"),
+        *fault.options,
     ]
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from gnnbench.checks.outcomes import describe
 from gnnbench.faults.fault import Fault
 from gnnbench.record import DocumentError, Environment, ExitCode, Outcome, Result, Run, load
 from gnnbench.record.codec import decode
@@ -32,6 +33,8 @@ class Proof:
     """Checks that the clean twin turned red: false alarms."""
     twin_unproven: tuple[str, ...] = ()
     """Checks that owe the fault a red and never were green on the twin: red means nothing there."""
+    unexplained: tuple[str, ...] = ()
+    """Checks that the fault turned red without naming its cause: `CHECK lacks 'WORDS'`."""
     first: Result | None = None
     """The first result that the fault turned red, with its finding."""
     seconds: float = 0.0
@@ -42,12 +45,13 @@ class Proof:
     @property
     def proved(self) -> bool:
         """Whether every check that owes it was red on the fault and green on the twin."""
-        return not (self.problem or self.missed or self.twin_red or self.twin_unproven)
+        return not (self.problem or self.missed or self.unexplained or self.twin_red or self.twin_unproven)
 
     def describe(self) -> str:
         """Why it is not proved, in one line; empty where it is."""
         for why, checks in (
             ("harmless, and red or not judged in " if self.fault.harmless else "not caught by ", self.missed),
+            ("red without its cause: ", self.unexplained),
             ("the clean twin is red in ", self.twin_red),
             ("on the clean twin nothing was judged by ", self.twin_unproven),
         ):
@@ -146,11 +150,32 @@ def _judge(fault: Fault, folder: Path, broken: Answer, twin: Answer) -> Proof:
         fault=fault,
         caught=tuple(red),
         missed=missed,
+        unexplained=() if fault.harmless else _unexplained(fault, against),
         twin_red=(*_checks(clean, Outcome.FAILED), *_checks(clean, Outcome.INCONCLUSIVE)),
         twin_unproven=tuple(check for check in fault.caught_by if check not in green),
         first=next(iter(against.with_outcome(Outcome.FAILED)), None),
         seconds=seconds,
     )
+
+
+def _unexplained(fault: Fault, run: Run) -> tuple[str, ...]:
+    """What each check that owes the fault a red should have said of it, and did not in any of its findings."""
+    told: dict[str, str] = {}
+    for result in run.with_outcome(Outcome.FAILED):
+        check = result.id.partition("[")[0]
+        told[check] = f"{told.get(check, '')}\n{_words(result)}"
+    return tuple(
+        f"{check} lacks {words!r}"
+        for check in fault.caught_by
+        if check in told
+        for words in fault.says
+        if words not in told[check]
+    )
+
+
+def _words(result: Result) -> str:
+    finding = result.finding
+    return "" if finding is None else describe(finding)
 
 
 def _document(folder: Path, answer: Answer) -> Run:

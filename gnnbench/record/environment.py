@@ -24,6 +24,9 @@ class Fact:
     comparable: bool = False
     """Whether two runs must agree on it for their timings to be comparable."""
     error: str = ""
+    rule: str = ""
+    """How a contract made from it holds another image to it: `equal`, `at least`, `includes`, `specifier`; empty where
+    no contract needs it."""
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 

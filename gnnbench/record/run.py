@@ -27,6 +27,10 @@ class Invocation:
     keyword: str = ""
     data: str = ""
     """The folder data sets were read from; empty where none was named."""
+    targets: tuple[str, ...] = ()
+    """GPU architectures that compiled files were held against: `sm_90`."""
+    contract: str = ""
+    """The contract that the image was held to; empty without."""
     workers: int = 0
     """pytest-xdist workers; 0 without."""
     extra: Mapping[str, Any] = field(default_factory=dict)
