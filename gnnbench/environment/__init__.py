@@ -6,7 +6,7 @@ that calls.
 
 from gnnbench.environment.absence import Absence, Reason, diagnose, gpu_absence
 from gnnbench.environment.architecture import Compatibility, Support, compat
-from gnnbench.environment.child import Child, ChildReport, Ending, Limits, run, start
+from gnnbench.environment.child import Child, ChildReport, Ending, ForkServer, Limits, run, start
 from gnnbench.environment.cuda import CudaGpu, DriverReport, ask_driver, driver, join
 from gnnbench.environment.devices import TorchUnusableError, resolve_devices
 from gnnbench.environment.fact import FactSpec
@@ -24,6 +24,7 @@ __all__ = [
     "DriverReport",
     "Ending",
     "FactSpec",
+    "ForkServer",
     "Limits",
     "MappedLibrary",
     "NvmlGpu",

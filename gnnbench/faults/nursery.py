@@ -24,9 +24,9 @@ from typing import IO, Any, NoReturn
 from gnnbench.checks.recorder import Events
 from gnnbench.checks.suites import pytest_options, suites_folder
 from gnnbench.environment import collect
+from gnnbench.environment.child.inside import die_with
 from gnnbench.faults.catalogue import catalogue
 from gnnbench.faults.fault import Fault
-from gnnbench.memory.server import die_with_parent
 from gnnbench.record.codec import encode
 
 _POLL_S = 0.01
@@ -106,7 +106,7 @@ def _live(order: dict[str, Any], parent: int) -> NoReturn:
     status = 3
     try:
         os.setsid()
-        die_with_parent(parent)
+        die_with(parent)
         log = os.open(Path(order["folder"]) / "pytest.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(log, 1)
         os.dup2(log, 2)

@@ -23,18 +23,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from gnnbench.environment.child.inside import die_with
 from gnnbench.memory.budget import heap_trimmer
 from gnnbench.memory.outcome import TrialEnd, TrialOutcome, outcome_of_status
 from gnnbench.memory.request import TrialRequest
 
 Line = dict[str, Any]
 
-_PR_SET_PDEATHSIG = 1
-
 
 def main() -> None:
     """Serve until the input ends."""
-    die_with_parent(int(sys.argv[1]))
+    die_with(int(sys.argv[1]))
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # what libraries print is not an answer
 
@@ -246,7 +245,7 @@ def _live(life: Callable[[Callable[[Line], None]], None], parent: int, tell: int
     status = 1
     try:
         os.setpgid(0, 0)
-        die_with_parent(parent)
+        die_with(parent)
         _be_killed_first()
         if listen is None:
             os.close(0)
@@ -266,16 +265,6 @@ def _live(life: Callable[[Callable[[Line], None]], None], parent: int, tell: int
 def _write_all(descriptor: int, data: bytes) -> None:
     while data:
         data = data[os.write(descriptor, data) :]
-
-
-def die_with_parent(parent: int) -> None:
-    """Be killed when `parent` dies, even by SIGKILL; without such a call the closed input must do."""
-    import ctypes
-
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # it died before the call
-            os._exit(1)
 
 
 def _be_killed_first() -> None:

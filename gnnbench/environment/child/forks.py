@@ -1,0 +1,132 @@
+"""The process that forks probes: it imports once what they all need, as a user's program imports it.
+
+It reads orders from a socket, one packet each with three descriptors (answer, standard output, standard error),
+and writes packets back: `{"ready": SECONDS}` once, then `{"id", "status", "hung"}` for each probe that has ended.
+
+It never touches CUDA, which can't be forked: probes of a GPU run in interpreters of their own.
+"""
+
+from __future__ import annotations
+
+import array
+import contextlib
+import gc
+import importlib
+import json
+import os
+import select
+import signal
+import socket
+import sys
+import time
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from gnnbench.environment.child.inside import die_with, serve
+
+PACKET_BYTES = 1 << 20
+_POLL_MS = 4
+_DESCRIPTORS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class _Fork:
+    id: int
+    pid: int
+    deadline: float
+
+
+def main(order: dict[str, Any]) -> None:
+    """Import what is to be shared, then serve until the socket is closed."""
+    die_with(order["parent"])
+    connection = socket.socket(fileno=order["socket"])
+    started = time.monotonic()
+    for name in order["preload"]:
+        # What can't be imported here can't be there: the probe that needs it will say so.
+        with contextlib.suppress(Exception):
+            importlib.import_module(name)
+    # Forked processes then collect their own garbage only, and copy no page to look at ours.
+    gc.collect()
+    gc.freeze()
+    _say(connection, {"ready": time.monotonic() - started})
+    running: dict[int, _Fork] = {}
+    poll = select.poll()
+    poll.register(connection, select.POLLIN | select.POLLHUP)
+    try:
+        while True:
+            if poll.poll(_POLL_MS if running else None) and not _take(connection, running):
+                return
+            for fork, status, hung in _ended(running):
+                _say(connection, {"id": fork.id, "status": status, "hung": hung})
+    finally:
+        for pid in running:
+            _kill(pid)
+
+
+def _take(connection: socket.socket, running: dict[int, _Fork]) -> bool:
+    """Read one order and fork for it; False where nobody will send any more."""
+    size = socket.CMSG_SPACE(_DESCRIPTORS * array.array("i").itemsize)
+    packet, ancillary, _, _ = connection.recvmsg(PACKET_BYTES, size)
+    if not packet:
+        return False
+    descriptors = array.array("i")
+    for _, _, data in ancillary:
+        descriptors.frombytes(data)
+    order = json.loads(packet)
+    parent = os.getpid()
+    pid = os.fork()
+    if pid == 0:
+        _live(connection, {**order, "parent": parent}, list(descriptors))
+    for descriptor in descriptors:
+        os.close(descriptor)
+    running[pid] = _Fork(order["id"], pid, time.monotonic() + order["timeout"])
+    return True
+
+
+def _live(connection: socket.socket, order: dict[str, Any], descriptors: list[int]) -> NoReturn:
+    """The forked side. It leaves at once when it has answered: taking torch apart lasts longer than most probes."""
+    status = 1
+    try:
+        os.setsid()
+        connection.close()
+        answer, stdout, stderr = descriptors
+        os.dup2(stdout, 1)
+        os.dup2(stderr, 2)
+        for name, value in order["environment"].items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
+        serve({**order, "answer": answer})
+        status = 0
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+    finally:
+        with contextlib.suppress(Exception):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(status)
+
+
+def _ended(running: dict[int, _Fork]) -> list[tuple[_Fork, int, bool]]:
+    """Those that have left, with their status; those whose time is over are killed with all that they started."""
+    found = []
+    for pid, fork in list(running.items()):
+        hung = time.monotonic() >= fork.deadline
+        if not hung and os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+            continue
+        _kill(pid)
+        _, status = os.waitpid(pid, 0)
+        del running[pid]
+        found.append((fork, os.waitstatus_to_exitcode(status), hung))
+    return found
+
+
+def _kill(pid: int) -> None:
+    """The whole session of a fork; it may not have made it yet."""
+    for end in (os.killpg, os.kill):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            end(pid, signal.SIGKILL)
+
+
+def _say(connection: socket.socket, line: dict[str, Any]) -> None:
+    connection.send(json.dumps(line).encode())

@@ -1,0 +1,57 @@
+"""What a child leaves behind: its answer, and what it printed."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from typing import IO, Any
+
+_TAIL_BYTES = 8_000
+
+
+class Papers:
+    """Three anonymous files instead of pipes: a grandchild that outlives the child holds no reader up."""
+
+    def __init__(self) -> None:
+        self._answer, self._stdout, self._stderr = _anonymous_file(), _anonymous_file(), _anonymous_file()
+
+    @property
+    def descriptors(self) -> tuple[int, int, int]:
+        """Of the answer, of standard output and of standard error."""
+        return self._answer.fileno(), self._stdout.fileno(), self._stderr.fileno()
+
+    def answer(self) -> dict[str, Any]:
+        """What the child answered; empty where it wrote nothing, or was killed while it wrote."""
+        self._answer.seek(0)
+        try:
+            answer = json.loads(self._answer.read() or b"{}")
+        except ValueError:
+            return {}
+        return answer if isinstance(answer, dict) else {}
+
+    def stdout(self) -> str:
+        """The last few thousand characters that it printed."""
+        return _tail(self._stdout)
+
+    def stderr(self) -> str:
+        """Likewise of standard error."""
+        return _tail(self._stderr)
+
+    def close(self) -> None:
+        """Throw them away."""
+        for file in (self._answer, self._stdout, self._stderr):
+            file.close()
+
+
+def _anonymous_file() -> IO[bytes]:
+    # In memory where the system can: a container may have no writable folder.
+    if hasattr(os, "memfd_create"):
+        return os.fdopen(os.memfd_create("gnnbench-child"), "w+b")
+    return tempfile.TemporaryFile()
+
+
+def _tail(file: IO[bytes]) -> str:
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - _TAIL_BYTES))
+    return file.read().decode("utf-8", "replace")
