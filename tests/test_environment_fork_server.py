@@ -137,6 +137,13 @@ def test_they_run_side_by_side(server):
     assert max(one.wait().value[0], other.wait().value[0]) < min(one.wait().value[1], other.wait().value[1])
 
 
+def test_what_waits_for_a_core_has_its_time_before_it(server):
+    """More than can run at once: each has its seconds from its own fork."""
+    probes = [server.start("fork_targets:nap", timeout=1.2) for _ in range(3 * len(os.sched_getaffinity(0)))]
+
+    assert [one.wait().ending for one in probes] == [Ending.OK] * len(probes)
+
+
 def test_limits_and_variables_hold_in_the_fork_alone(server):
     """The next has the server's own."""
     limited = server.start("fork_targets:files", timeout=30, limits=Limits(open_files=77)).wait()

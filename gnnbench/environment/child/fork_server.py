@@ -63,9 +63,20 @@ class ForkServer:
         timeout: float,
         limits: Limits | None = None,
         environment: Mapping[str, str | None] | None = None,
+        gpu: bool = False,
     ) -> Forked:
-        """As `child.start`, but in a fork of the server; `timeout` counts from the fork."""
-        fork = Forked(self, target, arguments, timeout, limits or Limits(), environment or {})
+        """As `child.start`, but in a fork of the server; `timeout` counts from the fork.
+
+        Args:
+            target: a function that returns a JSON value.
+            arguments: JSON values.
+            timeout: seconds until it is killed with all that it started.
+            limits: resource limits of the fork.
+            environment: variables to set in the fork, or to take away with None. What has been read when the shared
+                modules were imported, as LD_LIBRARY_PATH is, is out of its reach.
+            gpu: whether it uses a GPU. It gets an interpreter of its own where the server can't be forked for one.
+        """
+        fork = Forked(self, target, arguments, timeout, limits or Limits(), environment or {}, gpu=gpu)
         self._forks.append(fork)
         return fork
 
@@ -82,11 +93,12 @@ class ForkServer:
         return self._ordered
 
     def await_end(self, number: int, timeout: float) -> dict[str, Any] | None:
-        """How fork `number` ended: `status` and `hung`; None where the server died before it."""
+        """How fork `number` ended: `status` and `hung`; None where the server died before it, or refused it."""
         while number not in self._ended and not self._gone:
             ready = self.import_seconds is not None
             # The server keeps the probes' time; this is for a server that has stopped to answer.
-            limit = timeout + 10 if ready else max(0.0, self._start_by - time.monotonic())
+            waits = timeout * len(self._forks) + 10  # those before it may hang, one after the other
+            limit = waits if ready else max(0.0, self._start_by - time.monotonic())
             if not select.select([self._ours], [], [], limit)[0]:
                 self._gone = True
                 # What hangs when it is imported would hang each probe too, one after the other.
@@ -102,7 +114,8 @@ class ForkServer:
                 self._ended[line["id"]] = line
             else:
                 self._gone = True
-        return self._ended.pop(number, None)
+        end = self._ended.pop(number, None)
+        return None if end is None or end.get("refused") else end
 
     def close(self) -> None:
         """End it, and all that it forked."""
@@ -140,6 +153,8 @@ class Forked:
         timeout: float,
         limits: Limits,
         environment: Mapping[str, str | None],
+        *,
+        gpu: bool,
     ) -> None:
         self.target = target
         self._server, self._arguments, self._timeout = server, arguments, timeout
@@ -153,6 +168,7 @@ class Forked:
             "timeout": timeout,
             "limits": [limits.address_space, limits.memlock, limits.open_files],
             "environment": dict(environment),
+            "gpu": gpu,
         }
         self._number = server.send(order, self._papers)
 

@@ -1,15 +1,17 @@
 """The process that forks probes: it imports once what they all need, as a user's program imports it.
 
 It reads orders from a socket, one packet each with three descriptors (answer, standard output, standard error),
-and writes packets back: `{"ready": SECONDS}` once, then `{"id", "status", "hung"}` for each probe that has ended.
+and writes packets back: `{"ready": SECONDS}` once, then `{"id", "status", "hung"}` for each probe that has ended, or
+`{"id", "refused": true}` for one of a GPU where an import has initialised CUDA, which can't be forked.
 
-It never touches CUDA, which can't be forked: probes of a GPU run in interpreters of their own.
+As many run at a time as there are cores; the others wait, and their time has not begun.
 """
 
 from __future__ import annotations
 
 import array
 import contextlib
+import ctypes
 import gc
 import importlib
 import json
@@ -19,6 +21,7 @@ import signal
 import socket
 import sys
 import time
+from collections import deque
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -27,6 +30,18 @@ from gnnbench.environment.child.inside import die_with, serve
 PACKET_BYTES = 1 << 20
 _POLL_MS = 4
 _DESCRIPTORS = 3
+#: CUDA_ERROR_NOT_INITIALIZED, which every function of the driver answers before cuInit (CUDA Driver API).
+_NOT_INITIALIZED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    content: dict[str, Any]
+    descriptors: tuple[int, ...]
+
+    def close(self) -> None:
+        for descriptor in self.descriptors:
+            os.close(descriptor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +64,25 @@ def main(order: dict[str, Any]) -> None:
     gc.collect()
     gc.freeze()
     _say(connection, {"ready": time.monotonic() - started})
+    forkable, jobs = not _cuda_initialised(), max(2, len(os.sched_getaffinity(0)))
+    waiting: deque[_Order] = deque()
     running: dict[int, _Fork] = {}
     poll = select.poll()
     poll.register(connection, select.POLLIN | select.POLLHUP)
     try:
         while True:
-            if poll.poll(_POLL_MS if running else None) and not _take(connection, running):
-                return
+            if poll.poll(_POLL_MS if running or waiting else None):
+                taken = _take(connection)
+                if taken is None:
+                    return
+                if taken.content["gpu"] and not forkable:
+                    _say(connection, {"id": taken.content["id"], "refused": True})
+                    taken.close()
+                else:
+                    waiting.append(taken)
+            while waiting and len(running) < jobs:
+                fork = _fork(connection, waiting.popleft())
+                running[fork.pid] = fork
             for fork, status, hung in _ended(running):
                 _say(connection, {"id": fork.id, "status": status, "hung": hung})
     finally:
@@ -63,27 +90,38 @@ def main(order: dict[str, Any]) -> None:
             _kill(pid)
 
 
-def _take(connection: socket.socket, running: dict[int, _Fork]) -> bool:
-    """Read one order and fork for it; False where nobody will send any more."""
+def _cuda_initialised() -> bool:
+    """Whether anything that was imported has called cuInit: a fork of this process could not use a GPU then."""
+    try:
+        cuda = ctypes.CDLL("libcuda.so.1", mode=getattr(os, "RTLD_NOLOAD", 4) | os.RTLD_LAZY)
+        context = ctypes.c_void_p()
+        return bool(cuda.cuCtxGetCurrent(ctypes.byref(context)) != _NOT_INITIALIZED)
+    except (OSError, AttributeError):
+        return False  # not even loaded
+
+
+def _take(connection: socket.socket) -> _Order | None:
+    """Read one order; None where nobody will send any more."""
     size = socket.CMSG_SPACE(_DESCRIPTORS * array.array("i").itemsize)
     packet, ancillary, _, _ = connection.recvmsg(PACKET_BYTES, size)
     if not packet:
-        return False
+        return None
     descriptors = array.array("i")
     for _, _, data in ancillary:
         descriptors.frombytes(data)
-    order = json.loads(packet)
+    return _Order(json.loads(packet), tuple(descriptors))
+
+
+def _fork(connection: socket.socket, order: _Order) -> _Fork:
     parent = os.getpid()
     pid = os.fork()
     if pid == 0:
-        _live(connection, {**order, "parent": parent}, list(descriptors))
-    for descriptor in descriptors:
-        os.close(descriptor)
-    running[pid] = _Fork(order["id"], pid, time.monotonic() + order["timeout"])
-    return True
+        _live(connection, {**order.content, "parent": parent}, order.descriptors)
+    order.close()
+    return _Fork(order.content["id"], pid, time.monotonic() + order.content["timeout"])
 
 
-def _live(connection: socket.socket, order: dict[str, Any], descriptors: list[int]) -> NoReturn:
+def _live(connection: socket.socket, order: dict[str, Any], descriptors: tuple[int, ...]) -> NoReturn:
     """The forked side. It leaves at once when it has answered: taking torch apart lasts longer than most probes."""
     status = 1
     try:
