@@ -8,17 +8,21 @@ from collections import defaultdict
 from pathlib import Path
 from typing import NamedTuple
 
+from gnnbench.faults.children import START_FILE, start_text
 from gnnbench.record import ExitCode, Outcome, Result, load
 
 SUITES = Path(__file__).parents[1] / "suites"
 
 
-def run_suite(folder, suite, *arguments, plant="", environment=None, device="cpu"):
+def run_suite(folder, suite, *arguments, plant="", children=None, environment=None, device="cpu"):
     """Run `suites/<suite>` in `folder`; returns (exit code, Run).
 
-    `plant` is the source of a pytest plugin: what it does at import happens before the suite is imported.
+    `plant` is the source of a pytest plugin: what it does at import happens before the suite is imported. `children`
+    is module → source that is run once it is imported, in this process and in all that it starts.
     """
     (folder / "planted_fault.py").write_text(plant)
+    if children:
+        (folder / START_FILE).write_text(start_text(children))
     environment = dict(environment or {})
     paths = [environment.get("PYTHONPATH", str(folder)), *filter(None, [os.environ.get("PYTHONPATH")])]
     ended = subprocess.run(

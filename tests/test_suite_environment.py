@@ -3,33 +3,58 @@
 import pytest
 from suite_runs import outcomes, run_suite
 
+from gnnbench.checks.outcomes import describe
 from gnnbench.record import ExitCode, Outcome
 
 BROKEN_MATMUL = """
-import torch
-matmul = torch.Tensor.__matmul__
+matmul = module.Tensor.__matmul__
 def rounded(a, b):
-    if a.dtype == torch.float32:
-        a = (a.view(torch.int32) & ~0x1FFF).view(torch.float32)  # TF32 keeps 10 bits of the fraction
+    if a.dtype == module.float32 and a.layout == module.strided:
+        a = (a.view(module.int32) & ~0x1FFF).view(module.float32)  # TF32 keeps 10 bits of the fraction
     return matmul(a, b)
-torch.Tensor.__matmul__ = rounded
+module.Tensor.__matmul__ = rounded
 """
 
 BROKEN_CONVOLUTION = """
-import torch
-conv2d = torch.nn.functional.conv2d
+conv2d = module.nn.functional.conv2d
 def wrong(x, w, *rest):
     out = conv2d(x, w, *rest)
-    return out if x.dtype == torch.float64 else out.roll(1, -1)
-torch.nn.functional.conv2d = wrong
+    return out if x.dtype == module.float64 else out.roll(1, -1)
+module.nn.functional.conv2d = wrong
 """
 
-TWO_CUDNNS = """
-from gnnbench.environment import libraries
-found = libraries.mapped_libraries
-libraries.mapped_libraries = lambda: found() + libraries.parse_maps(
-    "0-1 r-xp 0 fe:0 1 /a/libcudnn.so.9\\n0-1 r-xp 0 fe:0 2 /b/libcudnn.so.9"
-)
+BROKEN_SPARSE = """
+to_csr = module.Tensor.to_sparse_csr
+def lossy(tensor, *rest):
+    matrix = to_csr(tensor, *rest)
+    values = matrix.values().clone()
+    values = values.flip(0)
+    return module.sparse_csr_tensor(matrix.crow_indices(), matrix.col_indices(), values, matrix.shape)
+module.Tensor.to_sparse_csr = lossy
+"""
+
+#: A solver that crashes, and a transform that comes from another device.
+CRASHING_SOLVER = """
+import os
+module.linalg.solve = lambda *_: os.kill(os.getpid(), 11)
+rfft = module.fft.rfft
+module.fft.rfft = lambda x: rfft(x).to("meta")
+"""
+
+#: A copy that loses a page, as one behind an IOMMU does.
+LOSSY_COPY = """
+copy = module.Tensor.copy_
+def lossy(target, source, *rest, **named):
+    out = copy(target, source, *rest, **named)
+    if target.numel() > 2**24:
+        target.view(-1)[8192:12288] = 0
+    return out
+module.Tensor.copy_ = lossy
+"""
+
+HANGING_WORKERS = """
+import time
+module.data.DataLoader.__iter__ = lambda self: time.sleep(600)
 """
 
 SMALL_SHM = """
@@ -42,6 +67,12 @@ def small(descriptor, offset, size):
 os.posix_fallocate = small
 """
 
+#: Where a probe would take minutes to be given up.
+IMPATIENT = """
+from dataclasses import replace
+from suites.environment import probing
+probing.PROBES["limits/workers"] = replace(probing.PROBES["limits/workers"], timeout=3.0)
+"""
 
 MIXED_PACKAGES = """
 from gnnbench.environment import packages
@@ -59,23 +90,21 @@ real = importlib.metadata.metadata
 importlib.metadata.metadata = lambda name: {"Requires-Python": "<3.8"} if name == "numpy" else real(name)
 """
 
-SCATTERED_CUDNN = """
-from gnnbench.environment import libraries
-found = libraries.mapped_libraries
-libraries.mapped_libraries = lambda: found() + libraries.parse_maps(
-    "0-1 r-xp 0 fe:0 1 /wheel/libcudnn.so.9\\n0-1 r-xp 0 fe:0 2 /usr/lib/libcudnn_ops.so.9"
-)
-"""
-
 NARROW_LIMITS = """
 import resource
 real = resource.getrlimit
-narrow = {resource.RLIMIT_NOFILE: (256, 256), resource.RLIMIT_MEMLOCK: (65536, 65536)}
+narrow = {
+    resource.RLIMIT_NOFILE: (256, 256), resource.RLIMIT_MEMLOCK: (65536, 65536), resource.RLIMIT_CPU: (3600, 3600),
+    resource.RLIMIT_FSIZE: (2**20, 2**20), resource.RLIMIT_AS: (2**40, 2**40), resource.RLIMIT_STACK: (2**16, 2**16),
+}
 resource.getrlimit = lambda number: narrow.get(number) or real(number)
 from gnnbench.environment import shared_memory
 def refused(size):
     raise OSError(12, "Cannot allocate memory")
 shared_memory.lock = refused
+def nowhere():
+    raise OSError(30, "Read-only file system")
+shared_memory.scratch = nowhere
 """
 
 #: What spline_conv is at pseudo-coordinate 0: the first matrix alone.
@@ -129,46 +158,64 @@ def test_required(tmp_path):
     }
 
 
-@pytest.mark.parametrize(
-    ("plants", "checks"),
-    [
-        (
-            (
-                BROKEN_MATMUL,
-                BROKEN_CONVOLUTION,
-                TWO_CUDNNS,
-                SMALL_SHM,
-                NARROW_LIMITS,
-                MIXED_PACKAGES,
-                OTHER_PYTHON,
-            ),
-            {
-                "device/matmul[cpu]",
-                "device/convolution[cpu]",
-                "device/libraries[cpu]",
-                "limits/shared_memory",
-                "limits/open_files",
-                "limits/locked_memory",
-                "packages/torch",
-                "packages/torch_family",
-                "packages/nvidia_wheels",
-                "packages/recorded_once",
-                "packages/python",
-            },
-        ),
-        ((SCATTERED_CUDNN,), {"device/libraries[cpu]"}),
-    ],
-    ids=["many", "scattered"],
-)
-def test_faults_are_caught(tmp_path, plants, checks):
-    """Each plant turns its own checks red and no other, and each says what to do."""
-    # One run for many plants, each with names of its own: a run takes seconds.
-    code, run = run_suite(tmp_path, "environment", plant="\n".join(f"exec({one!r}, {{}})" for one in plants))
+#: Check → what its finding must say.
+CAUGHT = {
+    "device/matmul[cpu]": "beyond its rounding errors",
+    "device/convolution[cpu]": "is wrong: forward",
+    "device/sparse[cpu]": "wrong result",
+    "device/solve[cpu]": "killed by SIGSEGV",
+    "device/fft[cpu]": "fell back to another device",
+    "device/copies": "from cpu to cpu: 4,096 wrong, from byte 8,192 on, up to 4,096 in a row",
+    "limits/workers": "a DataLoader with two workers: hung",
+    "limits/shared_memory": "256 MiB of /dev/shm to write to",
+    "limits/open_files": "only 256 files may be open at once",
+    "limits/locked_memory": "Cannot allocate memory",
+    "limits/resource[cpu_time]": "SIGXCPU",
+    "limits/resource[file_size]": "1,048,576 bytes",
+    "limits/resource[address_space]": "CUDA reserves addresses",
+    "limits/resource[stack]": "at least 2,097,152 bytes",
+    "limits/scratch": "Read-only file system",
+    "packages/torch": "torch 2.0.0",
+    "packages/torch_family": "torchvision+cpu",
+    "packages/nvidia_wheels": "cudnn: CUDA 11 and 12",
+    "packages/recorded_once": "torch 2.0.0 and 2.1.0",
+    "packages/python": "<3.8",
+}
+
+
+@pytest.fixture(scope="module")
+def broken(tmp_path_factory):
+    """One run against many plants, each with names of its own: a run takes seconds."""
+    plants = (NARROW_LIMITS, MIXED_PACKAGES, OTHER_PYTHON, IMPATIENT)
+    return run_suite(
+        tmp_path_factory.mktemp("broken"),
+        "environment",
+        *("--gnnbench-tier=standard", "-k", "not compiled and not data"),
+        plant="\n".join(f"exec({one!r}, {{}})" for one in plants),
+        children={
+            "torch": BROKEN_MATMUL + BROKEN_CONVOLUTION + BROKEN_SPARSE + CRASHING_SOLVER + LOSSY_COPY,
+            "torch.utils": HANGING_WORKERS,
+            "gnnbench.environment.shared_memory": SMALL_SHM,
+        },
+    )
+
+
+def test_each_plant_turns_its_own_checks_red_and_no_other(broken):
+    """And each finding says what to do."""
+    code, run = broken
     failed = run.with_outcome(Outcome.FAILED)
 
     assert code == ExitCode.CHECK_FAILED
-    assert {result.id.partition("/")[2] for result in failed} == checks
+    assert {result.id.partition("/")[2] for result in failed} == set(CAUGHT)
     assert all(result.finding.fix for result in failed)
+
+
+@pytest.mark.parametrize("check", CAUGHT)
+def test_the_finding_names_what_was_planted(broken, check):
+    """A crash, a hang, a wrong result, a result from elsewhere and a limit each have words of their own."""
+    (result,) = (one for one in broken[1].results if one.id == f"environment/{check}")
+
+    assert CAUGHT[check] in describe(result.finding)
 
 
 def test_a_gpu_that_is_lost_during_the_run(tmp_path):
@@ -268,7 +315,7 @@ def test_what_is_required_is_judged_whatever_suites_are_chosen(tmp_path):
 
 def test_a_requirement_is_out_of_reach_of_keywords(tmp_path):
     """`-k csr --require cuda` judges the requirement all the same."""
-    code, run = run_suite(tmp_path, "environment", "--gnnbench-require=cuda", "-k", "version")
+    code, run = run_suite(tmp_path, "environment", "--gnnbench-require=cuda", "-k", "python and version")
 
     assert code == ExitCode.CONTRACT_UNMET
     assert outcomes(run) == {"required/required[cuda]": "failed", "python/version": "passed"}

@@ -1,15 +1,20 @@
-"""A collective of one process: what every distributed training begins with, without a network."""
+"""A collective: what every distributed training begins with, of one process or of several on this machine."""
 
 from __future__ import annotations
 
+import tempfile
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
+from gnnbench.environment.child import start
 from gnnbench.environment.libraries import mapped_libraries
 from gnnbench.environment.torch_build import nccl_version
 
 _ELEMENTS = 1024
 _TIMEOUT = timedelta(seconds=30)
+#: NCCL hangs where it can't reach a peer; starting torch and CUDA in eight processes takes a while too.
+_WORLD_S = 120.0
 
 
 def backend_for(device_type: str) -> str:
@@ -43,7 +48,68 @@ def all_reduce(device_name: str) -> dict[str, Any]:
     if wrong:
         raise ArithmeticError(f"all_reduce over one process changed {wrong} of {_ELEMENTS} entries")
     return {
+        "device": str(vector.device),
         "backend": backend,
         "version": nccl_version(torch) if backend == "nccl" else None,
         "libraries": [library.path for library in mapped_libraries() if library.family == "libnccl"],
     }
+
+
+def all_ranks(world: int, device_type: str) -> dict[str, Any]:
+    """Sum over `world` processes, one on each GPU or all on the CPU, and keep what they said.
+
+    Returns:
+        `log`: all that the ranks printed under NCCL_DEBUG=INFO; `peers`: `"0-1"` → whether the two GPUs can read each
+        other's memory, as CUDA says; empty on a CPU.
+
+    Raises:
+        RuntimeError: where a rank did not end well; says which and how.
+    """
+    with tempfile.TemporaryDirectory(prefix="gnnbench-") as folder:
+        ranks = [
+            start(
+                f"{__name__}:one_rank",
+                *(rank, world, str(Path(folder) / "store"), device_type),
+                timeout=_WORLD_S,
+                environment={
+                    "NCCL_DEBUG": "INFO",
+                    **({} if device_type == "cuda" else {"GLOO_SOCKET_IFNAME": "lo"}),
+                },
+            )
+            for rank in range(world)
+        ]
+        reports = [rank.wait() for rank in ranks]
+    for rank, report in enumerate(reports):
+        if not report.ok:
+            raise RuntimeError(f"rank {rank} of {world}: {report.describe()}")
+    return {
+        "log": "\n".join(f"{report.stdout}\n{report.stderr}" for report in reports),
+        "peers": reports[0].value["peers"],
+    }
+
+
+def one_rank(rank: int, world: int, store: str, device_type: str) -> dict[str, Any]:
+    """In a child: one rank's part of `all_ranks`."""
+    import torch
+    from torch import distributed
+
+    device = torch.device("cuda", rank) if device_type == "cuda" else torch.device("cpu")
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    distributed.init_process_group(
+        backend_for(device.type),
+        store=distributed.FileStore(store, world),  # type: ignore[attr-defined]  # not in its __all__
+        rank=rank,
+        world_size=world,
+        timeout=_TIMEOUT,
+    )
+    try:
+        vector = torch.full((_ELEMENTS,), float(rank + 1), device=device)
+        distributed.all_reduce(vector)
+        wrong = int((vector.cpu() != world * (world + 1) / 2).sum())
+    finally:
+        distributed.destroy_process_group()
+    if wrong:
+        raise ArithmeticError(f"all_reduce over {world} processes has {wrong} of {_ELEMENTS} entries wrong")
+    pairs = [(i, j) for i in range(world) for j in range(i + 1, world)] if device.type == "cuda" else []
+    return {"peers": {f"{i}-{j}": torch.cuda.can_device_access_peer(i, j) for i, j in pairs}}

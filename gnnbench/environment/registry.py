@@ -16,6 +16,7 @@ from gnnbench.environment import (
     limits,
     packages,
     python,
+    survey,
     system,
     torch_build,
     variables,
@@ -42,10 +43,14 @@ FACTS: tuple[FactSpec, ...] = (
 def collect(facts: Sequence[FactSpec] = FACTS) -> Environment:
     """Read all of `facts`, the devices and the installed distributions.
 
+    Where a survey was begun, what it saw in a clean process stands in place of what this process sees.
+
     Never raises, and never initialises CUDA in this process.
     """
+    surveyed = survey.FACTS if survey.surveyed() is not None else ()
+    read = {spec.key: spec for spec in (*facts, *surveyed)}
     return Environment(
-        facts={spec.key: spec.fact() for spec in facts},
+        facts={key: spec.fact() for key, spec in read.items()},
         devices=hardware.devices(),
         packages=packages.installed(),
     )

@@ -1,4 +1,4 @@
-"""What the kernel really grants of shared and of locked memory; the limits that it states may lie."""
+"""What the kernel really grants of shared, locked and executable memory; the limits that it states may lie."""
 
 from __future__ import annotations
 
@@ -52,3 +52,21 @@ def lock(size: int) -> None:
             libc.munlock(address, ctypes.c_size_t(size))
         finally:
             del view  # a view in use keeps the mapping from closing
+
+
+def scratch() -> str:
+    """The folder for temporary files, after writing there and mapping it as code, as generated kernels are.
+
+    Raises `OSError` where there is none, it can't be written to, or it is mounted noexec.
+    """
+    folder = tempfile.gettempdir()
+    with tempfile.NamedTemporaryFile(prefix="gnnbench-", dir=folder) as file:
+        file.write(bytes(mmap.PAGESIZE))
+        file.flush()
+        try:
+            mmap.mmap(
+                file.fileno(), mmap.PAGESIZE, prot=mmap.PROT_READ | mmap.PROT_EXEC, flags=mmap.MAP_PRIVATE
+            ).close()
+        except PermissionError as error:
+            raise OSError(error.errno, f"{folder} is mounted noexec: {error.strerror}") from None
+    return folder

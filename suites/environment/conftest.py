@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
-from gnnbench.environment import Child, ChildReport, NvmlGpu, NvmlUnavailableError, nvml, start
+from gnnbench.checks import CheckSpec
+from gnnbench.environment import ChildReport, ForkServer, NvmlGpu, NvmlUnavailableError, nvml
+from gnnbench.environment.child.fork_server import Forked
 from gnnbench.environment.pyg import installed_extensions
+from gnnbench.environment.survey import Survey, begin, surveyed
 from gnnbench.plugin import options_key
 
+from .probing import Probing
+
 _PYG_TIMEOUT_S = 300.0
+#: What asks for the server, by fixture.
+_NEED_SERVER = frozenset({"fork_server"})
 
 
 def pytest_pycollect_makeitem(collector: pytest.Collector, name: str) -> list[pytest.Item] | None:
@@ -21,8 +26,35 @@ def pytest_pycollect_makeitem(collector: pytest.Collector, name: str) -> list[py
     return None
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Ask the GPUs whether they are still there after everything else has run on them."""
+_server_key = pytest.StashKey[ForkServer]()
+
+
+def _fork_server(config: pytest.Config) -> ForkServer:
+    if _server_key not in config.stash:
+        # torch alone: an extension that brings its process down is imported by PyG, and must not take this one along.
+        server = config.stash[_server_key] = ForkServer(["torch"])
+        begin(server)
+    return config.stash[_server_key]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Begin to import torch beside this process, where it is sure to be needed."""
+    options = config.stash.get(options_key, None)
+    asked = options is not None and (not options.suites or "environment" in options.suites)
+    if asked and not config.getoption("keyword", "") and not config.getoption("collectonly", default=False):
+        _fork_server(config)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End the server, and whatever it has forked."""
+    if _server_key in config.stash:
+        config.stash[_server_key].close()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Survey before the machine is described, and ask the GPUs whether they are still there after everything else."""
+    if any(_NEED_SERVER.intersection(getattr(item, "fixturenames", ())) for item in items):
+        _fork_server(config)
     items.sort(key=lambda item: getattr(item, "originalname", "") == "test_still_there")
 
 
@@ -36,23 +68,60 @@ def gpus_at_start() -> tuple[NvmlGpu, ...] | NvmlUnavailableError:
 
 
 @pytest.fixture(scope="session")
-def pyg_child() -> Iterator[Child]:
-    """PyG and its extensions, being imported and exercised in one clean process."""
-    with start(
-        "gnnbench.environment.pyg:probe", list(installed_extensions()), timeout=_PYG_TIMEOUT_S
-    ) as child:
-        yield child
+def fork_server(pytestconfig: pytest.Config) -> ForkServer:
+    """A clean process that has imported torch, and forks the probes."""
+    return _fork_server(pytestconfig)
+
+
+@pytest.fixture(scope="session")
+def survey(fork_server: ForkServer) -> Survey:
+    """What a clean process works with."""
+    taken = surveyed()
+    assert taken is not None
+    return taken
+
+
+@pytest.fixture(scope="session")
+def probing(fork_server: ForkServer) -> Probing:
+    """The probes."""
+    return Probing(fork_server)
+
+
+@pytest.fixture(scope="session")
+def pyg_import(fork_server: ForkServer) -> Forked:
+    """PyG, being imported in a clean interpreter with its warnings kept."""
+    return fork_server.start("gnnbench.environment.pyg:import_alone", timeout=_PYG_TIMEOUT_S)
+
+
+@pytest.fixture(scope="session")
+def extension_probes(fork_server: ForkServer) -> dict[str, Forked]:
+    """Extension → its ops, being run in a process of its own."""
+    return {
+        name: fork_server.start("gnnbench.environment.probes.extensions:exercise", name, timeout=_PYG_TIMEOUT_S, gpu=True)
+        for name in installed_extensions()
+    }
+
+
+@pytest.fixture(scope="session")
+def pyg_report(pyg_import: Forked) -> ChildReport:
+    """What became of importing PyG; waits for its end."""
+    return pyg_import.wait()
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _begin_early(request: pytest.FixtureRequest) -> None:
     """Start at the first check of the suite what takes seconds, so that it runs beside the others."""
-    wants_it = any("pyg_report" in getattr(item, "fixturenames", ()) for item in request.session.items)
-    if wants_it:
-        request.getfixturevalue("pyg_child")
-
-
-@pytest.fixture(scope="session")
-def pyg_report(pyg_child: Child) -> ChildReport:
-    """What became of it; waits for its end."""
-    return pyg_child.wait()
+    wanted = []
+    names: set[str] = set()
+    for item in request.session.items:
+        spec = CheckSpec.of(item)
+        if spec is None or spec.suite != "environment":
+            continue
+        names.update(getattr(item, "fixturenames", ()))
+        device = getattr(getattr(item, "callspec", None), "params", {}).get("device", "")
+        wanted.append((spec.id.partition("[")[0].partition("/")[2], str(device)))
+    for name in ("pyg_import", "extension_probes"):
+        if name in names:
+            request.getfixturevalue(name)
+    if "probing" in names:
+        request.getfixturevalue("probing").start_all(wanted)

@@ -3,38 +3,97 @@
 from __future__ import annotations
 
 import resource
+from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
 import torch
 
 from gnnbench.checks import Evidence, check, fail, not_applicable
 from gnnbench.environment import gpu_absence
 from gnnbench.environment.limits import UNLIMITED, shm_size, soft_limit
-from gnnbench.environment.shared_memory import lock, reserve
+from gnnbench.environment.pyg import installed_extensions
+from gnnbench.environment.shared_memory import lock, scratch
 
-#: Two DataLoader workers that each have two batches of 64 MiB on the way; Docker's default is 64 MB in all.
-_SHM_BYTES = 256 * 2**20
-_PINNED_BYTES = 64 * 2**20
+from .probing import SHM_BYTES, Probing, value_of
+
 #: The least that is worth locking; older Docker allows 64 KiB.
 _LOCKED_BYTES = 2**20
 #: Linux' own default for a process.
 _OPEN_FILES = 1024
+#: What the C library gives a thread where no limit says more, on x86-64 (pthread_create(3)).
+_STACK_BYTES = 2**21
 _INFINIBAND = Path("/sys/class/infiniband")
 
 
-@check(catches=("F43",), fix="start the container with --shm-size=1g or --ipc=host")
-def test_shared_memory(evidence: Evidence) -> None:
+@dataclass(frozen=True)
+class Limit:
+    """What a limit of the kernel must allow at least."""
+
+    number: int
+    least: int | str
+    what: str
+    harm: str
+    option: str
+    """Of `ulimit`."""
+
+
+#: By name: limits that are wide on every machine by default, and lethal where somebody has set them.
+LIMITS = {
+    "cpu_time": Limit(
+        resource.RLIMIT_CPU,
+        UNLIMITED,
+        "CPU time",
+        "a training is killed (SIGXCPU) when it has used it up",
+        "-t",
+    ),
+    "file_size": Limit(
+        resource.RLIMIT_FSIZE,
+        UNLIMITED,
+        "the size of a file",
+        "checkpoints are cut, and what is shared between processes too (SIGXFSZ)",
+        "-f",
+    ),
+    "address_space": Limit(
+        resource.RLIMIT_AS,
+        UNLIMITED,
+        "the address space",
+        "CUDA reserves addresses for all memory of all GPUs and of the host, and can't start",
+        "-v",
+    ),
+    "data": Limit(
+        resource.RLIMIT_DATA, UNLIMITED, "data", "allocations fail long before memory is full", "-d"
+    ),
+    "stack": Limit(
+        resource.RLIMIT_STACK,
+        _STACK_BYTES,
+        "the stack",
+        "threads of OpenMP and of autograd overflow it",
+        "-s",
+    ),
+}
+
+
+@check(
+    catches=("F43",),
+    fix="start the container with --shm-size=1g or --ipc=host; in Kubernetes mount an emptyDir of medium Memory there",
+)
+def test_shared_memory(probing: Probing, evidence: Evidence) -> None:
     """256 MiB of /dev/shm can be reserved and written, as DataLoader workers and NCCL do."""
-    evidence.fact("shm_bytes", shm_size())
     try:
-        reserve(_SHM_BYTES)
+        size = shm_size()
     except OSError as error:
+        fail("there is no /dev/shm", expected="a file system for shared memory", found=str(error))
+    evidence.fact("shm_bytes", size)
+    report = probing.start("limits/shared_memory").wait()
+    if report.error_type == "OSError":
         fail(
             "shared memory is too small",
-            expected=f"{_SHM_BYTES >> 20} MiB of /dev/shm to write to",
-            found=f"{error.strerror}; it has {shm_size() >> 20} MiB",
+            expected=f"{SHM_BYTES >> 20} MiB of /dev/shm to write to",
+            found=f"{report.error.rpartition('] ')[2]}; it has {size >> 20} MiB",
             cause="the container runtime's default of 64 MB",
         )
+    value_of(report, "writing to shared memory", evidence)
 
 
 @check(fix="start the container with --ulimit nofile=65536")
@@ -49,6 +108,25 @@ def test_open_files(evidence: Evidence) -> None:
             found=str(found),
             cause="a limit set in the image, or by the service that starts containers",
         )
+
+
+@check(
+    fix="take the limit away: `ulimit` in the image's profile, `--ulimit` of the container, or limits of the service"
+)
+@pytest.mark.parametrize("name", LIMITS)
+def test_resource(name: str, evidence: Evidence) -> None:
+    """A limit of the kernel that ends programs is not set."""
+    limit = LIMITS[name]
+    found = soft_limit(limit.number)
+    evidence.fact(name, found)
+    if found == UNLIMITED or (limit.least != UNLIMITED and int(found) >= int(limit.least)):
+        return
+    fail(
+        f"there is a limit on {limit.what}: {limit.harm}",
+        expected="no limit" if limit.least == UNLIMITED else f"at least {limit.least:,} bytes",
+        found=f"{int(found):,}" + (" seconds" if name == "cpu_time" else " bytes"),
+        cause=f"`ulimit {limit.option}` in a profile, a service file or the container's options",
+    )
 
 
 @check(catches=("F42",), fix="start the container with --ulimit memlock=-1")
@@ -76,22 +154,60 @@ def test_locked_memory(evidence: Evidence) -> None:
 
 
 @check(catches=("F42",), fix="start the container with --ulimit memlock=-1")
-def test_pinned_memory(evidence: Evidence) -> None:
-    """64 MiB of host memory can be pinned for copies to the GPU."""
+def test_pinned_memory(device: torch.device, probing: Probing, evidence: Evidence) -> None:
+    """64 MiB of host memory can be pinned, and copied to the GPU and back unharmed."""
     evidence.fact("memlock", soft_limit(resource.RLIMIT_MEMLOCK))
     absence = gpu_absence()
-    if absence is not None:
-        not_applicable(absence.summary, needs="cuda", fix=absence.fix)
-    tensor = torch.empty(_PINNED_BYTES, dtype=torch.uint8, pin_memory=True)
-    if not tensor.is_pinned():
-        fail("pinned memory was asked for and not given", expected="a pinned tensor", found="a pageable one")
+    if absence is not None or device.type != "cuda":
+        not_applicable(
+            f"{device} takes no pinned memory" if absence is None else absence.summary,
+            needs="cuda",
+            fix="gnnbench run --device cuda" if absence is None else absence.fix,
+        )
+    value_of(
+        probing.start("limits/pinned_memory", str(device)).wait(), f"pinned memory for {device}", evidence
+    )
 
 
-@check(tier="standard", catches=("F43",), fix="raise /dev/shm and the number of open files")
-def test_workers() -> None:
-    """A DataLoader with two worker processes delivers every sample once."""
-    data = torch.utils.data.TensorDataset(torch.arange(64))
-    loader = torch.utils.data.DataLoader(data, batch_size=8, num_workers=2, timeout=60)
-    seen = sorted(int(number) for (batch,) in loader for number in batch)
-    if seen != list(range(64)):
-        fail("a DataLoader lost or doubled samples", expected="0 to 63, once each", found=str(seen))
+@check(catches=("F43",), fix="raise /dev/shm, the number of open files and of processes")
+def test_workers(probing: Probing, evidence: Evidence) -> None:
+    """A DataLoader with two worker processes delivers every sample once, through shared memory."""
+    value_of(probing.start("limits/workers").wait(), "a DataLoader with two workers", evidence)
+
+
+@check(
+    catches=("F43",),
+    fix="as for limits/workers; where that one is green, install pyg-lib or torch-sparse again",
+)
+def test_neighbor_loader(probing: Probing, evidence: Evidence) -> None:
+    """PyG's NeighborLoader with two workers samples every node once, and no edge that is not there."""
+    if not {"pyg_lib", "torch_sparse"}.intersection(installed_extensions()):
+        not_applicable(
+            "NeighborLoader samples with pyg-lib or torch-sparse, and neither is installed",
+            needs="package:pyg_lib",
+            fix="pip install pyg_lib, from the wheels that PyG builds for this torch and this CUDA",
+        )
+    value_of(probing.start("limits/neighbor_loader").wait(), "a NeighborLoader with two workers", evidence)
+
+
+@check(fix="raise the number of processes: `ulimit -u`, `--pids-limit` of the container")
+def test_threads(probing: Probing, evidence: Evidence) -> None:
+    """As many threads as torch and the workers of a loader start can be alive at once."""
+    value_of(probing.start("limits/threads").wait(), "starting threads", evidence)
+
+
+@check(
+    fix="set TMPDIR, TORCHINDUCTOR_CACHE_DIR and TRITON_CACHE_DIR to a folder that can be written to, and mount it "
+    "without noexec"
+)
+def test_scratch(evidence: Evidence) -> None:
+    """There is a folder for temporary files, and code that is compiled into it may be run."""
+    try:
+        evidence.fact("folder", scratch())
+    except OSError as error:
+        fail(
+            "kernels that are compiled at run time have no place",
+            expected="a folder for temporary files that can be written to and mapped as code",
+            found=str(error),
+            cause="a read-only file system without a tmpfs, or one that is mounted noexec",
+        )
