@@ -97,7 +97,9 @@ def pyg_import(fork_server: ForkServer) -> Forked:
 def extension_probes(fork_server: ForkServer) -> dict[str, Forked]:
     """Extension → its ops, being run in a process of its own."""
     return {
-        name: fork_server.start("gnnbench.environment.probes.extensions:exercise", name, timeout=_PYG_TIMEOUT_S, gpu=True)
+        name: fork_server.start(
+            "gnnbench.environment.probes.extensions:exercise", name, timeout=_PYG_TIMEOUT_S, gpu=True
+        )
         for name in installed_extensions()
     }
 

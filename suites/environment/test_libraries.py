@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from gnnbench.checks import Evidence, check, fail, not_applicable
-from gnnbench.environment import ChildReport, ForkServer, driver, gpu_absence
+from gnnbench.environment import ChildReport, Ending, ForkServer, driver, gpu_absence
 from gnnbench.environment.cuda_libraries import TOOLKIT
 from gnnbench.environment.endings import cause_of, manner_of
 from gnnbench.environment.nccl import least_nccl
@@ -61,17 +61,24 @@ def _some(loaded: tuple[Loaded, ...]) -> tuple[Loaded, ...]:
 )
 def test_load(loaded: tuple[Loaded, ...], evidence: Evidence) -> None:
     """Every CUDA library loads in a process of its own and says its version."""
-    for one in _some(loaded):
-        evidence.fact(one.path, one.value.get("version") if one.report.ok else manner_of(one.report))
+    said = {
+        one.path: one.value.get("version") if one.report.ok else manner_of(one.report)
+        for one in _some(loaded)
+    }
+    evidence.fact("libraries", said)
     bad = [one for one in loaded if not one.report.ok]
     if bad:
         first = bad[0].report
         fail(
             f"{len(bad)} of {len(loaded)} CUDA libraries can't be used: {', '.join(one.path for one in bad)}",
             expected="a library that loads and says its version",
-            found=f"{bad[0].path}: {manner_of(first)}: {first.error}",
+            found="; ".join(f"{one.path}: {_how(one.report)}" for one in bad),
             cause=cause_of(first) or "a stub, or a file that was cut short",
         )
+
+
+def _how(report: ChildReport) -> str:
+    return f"hung: {report.error}" if report.ending is Ending.HUNG else report.error
 
 
 @check(
