@@ -23,6 +23,9 @@ def test_doubled_in_one_folder_only():
         ("numpy", "2.0", "/site/numpy-2.0.dist-info"),
         ("numpy", "2.0", "/site/numpy-2.0.dist-info"),  # its folder stands twice on sys.path
         ("numpy", "1.26", "/usr/lib/numpy-1.26.dist-info"),
+        # Debian leaves both for one release.
+        ("cryptography", "38.0.4", "/usr/lib/cryptography-38.0.4.dist-info"),
+        ("cryptography", "38.0.4", "/usr/lib/cryptography-38.0.4.egg-info"),
     ]
 
     assert packages.doubled(folders) == {"torch": ("2.5.0", "2.6.0")}

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from gnnbench.environment.child import start
-from gnnbench.environment.libraries import mapped_libraries
 from gnnbench.environment.torch_build import nccl_version
 
 _ELEMENTS = 1024
@@ -51,7 +50,6 @@ def all_reduce(device_name: str) -> dict[str, Any]:
         "device": str(vector.device),
         "backend": backend,
         "version": nccl_version(torch) if backend == "nccl" else None,
-        "libraries": [library.path for library in mapped_libraries() if library.family == "libnccl"],
     }
 
 

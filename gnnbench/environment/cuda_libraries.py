@@ -150,7 +150,10 @@ def candidates() -> list[str]:
     """
     import torch  # noqa: F401 - it maps what it works with
 
-    mapped = [library for library in mapped_libraries() if library.family in VERSION_FUNCTIONS]
+    try:
+        mapped = [library for library in mapped_libraries() if library.family in VERSION_FUNCTIONS]
+    except OSError:  # /proc is hidden: what LD_LIBRARY_PATH offers can be seen all the same
+        mapped = []
     found = {library.path: None for library in mapped}
     for library in mapped:
         if library.family == "libcudnn":

@@ -52,7 +52,7 @@ def installed() -> dict[str, str]:
 
 
 def doubled(folders: Iterable[tuple[str, str, str]] | None = None) -> dict[str, tuple[str, ...]]:
-    """Distributions that are recorded twice in one folder of sys.path: what a broken upgrade leaves.
+    """Distributions that are recorded in two versions in one folder of sys.path: what a broken upgrade leaves.
 
     Their files are then a mixture of both. One in an earlier folder of sys.path hiding another in a later
     one is normal and not listed.
@@ -61,7 +61,8 @@ def doubled(folders: Iterable[tuple[str, str, str]] | None = None) -> dict[str, 
     # A folder may stand on sys.path twice, and is then read twice.
     for name, version, folder in dict.fromkeys(_metadata_folders() if folders is None else folders):
         versions[name, str(Path(folder).parent)].append(version)
-    return {name: tuple(found) for (name, _), found in versions.items() if len(found) > 1}
+    # Debian leaves an egg-info and a dist-info of one release side by side.
+    return {name: tuple(found) for (name, _), found in versions.items() if len(set(found)) > 1}
 
 
 def nvidia_majors(names: Iterable[str]) -> dict[str, tuple[str, ...]]:

@@ -28,7 +28,7 @@ def take() -> dict[str, Any]:
 
     Returns:
         `ran`: what was run, or the reason why not, by name; `libraries`: path, device, inode, soname and version of
-        each; `pyg`: as `pyg.import_alone` says, or `{"error": ...}`; `transport`: with several GPUs, which transport
+        each, or why they are `unreadable`; `pyg`: as `pyg.import_alone` says, or `{"error": ...}`; `transport`: with several GPUs, which transport
         NCCL chose between each two, which of them can read each other's memory, and the end of its log.
     """
     import torch
@@ -42,10 +42,13 @@ def take() -> dict[str, Any]:
         except Exception as error:
             # Others may run all the same; the checks of each say what is wrong.
             ran[name] = f"{type(error).__name__}: {error}"[:500]
+    pyg = _pyg()
+    libraries, unreadable = _libraries()
     return {
         "ran": ran,
-        "pyg": _pyg(),
-        "libraries": _libraries(),
+        "pyg": pyg,
+        "libraries": libraries,
+        "unreadable": unreadable,
         "transport": _transport(torch.cuda.device_count()),
     }
 
@@ -89,7 +92,12 @@ def _pyg() -> dict[str, Any]:
         return {"error": f"{type(error).__name__}: {error}"}
 
 
-def _libraries() -> list[dict[str, Any]]:
+def _libraries() -> tuple[list[dict[str, Any]], str]:
+    """Each library that is mapped; and why they can't be read, where /proc is hidden."""
+    try:
+        mapped = mapped_libraries()
+    except OSError as error:
+        return [], str(error)
     return [
         {
             "path": library.path,
@@ -98,8 +106,8 @@ def _libraries() -> list[dict[str, Any]]:
             "soname": library.soname,
             "version": _version(library.family, library.path),
         }
-        for library in mapped_libraries()
-    ]
+        for library in mapped
+    ], ""
 
 
 def _version(family: str, path: str) -> str:
@@ -122,6 +130,11 @@ class Survey:
     value: dict[str, Any] = field(default_factory=dict)
     failure: str = ""
     """How the child ended, where it did not end well."""
+
+    @property
+    def blind(self) -> str:
+        """Why the mapped libraries are not known; empty where they are."""
+        return self.failure or str(self.value.get("unreadable", ""))
 
     @property
     def libraries(self) -> list[dict[str, Any]]:
@@ -160,7 +173,13 @@ def _of(read: Callable[[Survey], Any]) -> Callable[[], Any]:
     return reader
 
 
+def _see(survey: Survey) -> None:
+    if survey.blind:
+        raise RuntimeError(survey.blind)
+
+
 def _versions(survey: Survey) -> dict[str, str]:
+    _see(survey)
     return {one["soname"]: one["version"] for one in survey.libraries if one["version"]}
 
 
@@ -177,6 +196,7 @@ def _transports(survey: Survey) -> list[str] | None:
 
 
 def _paths(survey: Survey) -> list[str]:
+    _see(survey)
     return noteworthy(MappedLibrary(one["path"], (one["device"], one["inode"])) for one in survey.libraries)
 
 
