@@ -67,6 +67,7 @@ class Controller:
             tier=options.tier.label,
             suites=options.suites,
             require=tuple(sorted(options.requirements)),
+            targets=options.targets,
             keyword=config.getoption("keyword", "") or "",
             data="" if options.data is None else str(options.data),
             workers=len(config.getoption("tx", None) or ()),
