@@ -63,10 +63,16 @@ def search(folders: Sequence[Path] | None = None) -> Search:
 
 
 def import_folders() -> list[Path]:
-    """The folders of sys.path, without those of the standard library, whose compiled files came with Python."""
-    standard = {os.path.realpath(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib")}
-    standard |= {f"{folder}/lib-dynload" for folder in standard}
-    return [Path(place) for place in map(os.path.realpath, filter(None, sys.path)) if place not in standard]
+    """The folders of sys.path that packages are installed in.
+
+    Left out are those of the standard library, whose compiled files came with Python, and the folder that this process
+    was started in, unless PYTHONPATH names it: `python -m` puts it on sys.path, and what lies there is nobody's package.
+    """
+    left_out = {os.path.realpath(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib")}
+    left_out |= {f"{folder}/lib-dynload" for folder in left_out}
+    named = {os.path.realpath(one) for one in os.environ.get("PYTHONPATH", "").split(os.pathsep) if one}
+    left_out |= {os.path.realpath(os.curdir)} - named
+    return [Path(place) for place in map(os.path.realpath, filter(None, sys.path)) if place not in left_out]
 
 
 def _walk(top: str) -> Iterator[Path | None]:

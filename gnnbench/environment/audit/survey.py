@@ -19,7 +19,7 @@ FAMILY = frozenset(
 )
 _TORCH_LIBRARY = re.compile(r"lib(torch|c10)\w*\.so")
 #: How names in torch's namespaces begin, as compilers write them.
-TORCH_WORDS = (b"N3c10", b"K3c10", b"N5torch", b"K5torch", b"N2at", b"K2at")
+TORCH_WORDS = (b"N3c10", b"K3c10", b"N5torch", b"K5torch", b"N2at", b"K2at", b"N6caffe2")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
