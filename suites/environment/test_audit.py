@@ -39,7 +39,11 @@ def compiled() -> audit.Survey:
     return audit.survey()
 
 
-@check(catches=("F25",), fix="install the package again; in an image, look at the layer that copied it in")
+@check(
+    catches=("F25",),
+    fix="install the package again, built for this machine, Python and torch; in an image, look at the layer that "
+    "copied it in",
+)
 def test_readable(compiled: audit.Survey, evidence: Evidence) -> None:
     """Every compiled file is whole, for this machine and for this Python."""
     evidence.fact("files", len(compiled.files))
@@ -52,7 +56,7 @@ def test_readable(compiled: audit.Survey, evidence: Evidence) -> None:
             f"{_count(found, 'compiled file')} can't be loaded: {_names(one.file.name for one in found)}",
             expected=f"64-bit ELF files for {os.uname().machine} and this Python",
             found=_told(f"{one.file.name}: {one.reason}" for one in found),
-            cause="a download or copy that was cut off, or a wheel for another machine or Python",
+            cause="a download or copy that was cut off, or a wheel for another machine, Python or torch",
         )
 
 

@@ -56,17 +56,15 @@ class DeviceCode:
 
 def device_code(survey: Survey) -> list[DeviceCode]:
     """Of every file that has any, and of the libraries that torch loads from elsewhere."""
-    files = [file for file in survey.readable if file.has_device_code]
-    known = {file.path for file in files}
+    files = {file.path.resolve(): file for file in survey.readable if file.has_device_code}
     for library in survey.loader.loaded.values():
-        outside = CompiledFile(library.path, Path("/"), library.elf)
+        outside = CompiledFile(library.path.resolve(), Path("/"), library.elf)
         try:
-            if library.path not in known and outside.has_device_code:
-                known.add(library.path)
-                files.append(outside)
+            if outside.path not in files and outside.has_device_code:
+                files[outside.path] = outside
         except ElfError:
             continue
-    return [_read(file) for file in files]
+    return [_read(file) for file in files.values()]
 
 
 def _read(file: CompiledFile) -> DeviceCode:

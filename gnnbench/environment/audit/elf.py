@@ -108,6 +108,7 @@ class ElfFile:
             return ()
         if size < 64:
             raise ElfError(f"expected section headers of 64 bytes, found {size}")
+        self._bytes(table + size * count - 1, 1)
         # name, type, flags, address, offset, size
         headers = [self._unpack("<IIQQQQ", table + size * index) for index in range(count)]
         if names_at >= count:

@@ -30,7 +30,7 @@ def search(folders: Sequence[Path] | None = None) -> Search:
     """Every `*.so` and `*.so.N` below `folders`; by default below those of sys.path, the standard library left out.
 
     A folder with distributions in it is searched whole. Of any other one, only packages are: what has an
-    `__init__.py`, a compiled file or another package right in it.
+    `__init__.py` or a compiled file right in it.
     """
     found = Search()
     seen: set[tuple[int, int]] = set()
@@ -107,6 +107,7 @@ def _is_package(folder: str) -> bool:
     if not (os.path.basename(folder).isidentifier() or folder.endswith(".libs")):  # noqa: PTH119
         return False
     try:
-        return any(entry.name == "__init__.py" or _is_file(entry) for entry in os.scandir(folder))
+        with os.scandir(folder) as entries:
+            return any(entry.name == "__init__.py" or _is_file(entry) for entry in entries)
     except OSError:
         return False

@@ -9,8 +9,9 @@ from gnnbench.environment.audit.survey import CompiledFile, Survey
 
 #: What comes with the driver, from the host: absent where an image is built, and rightly so.
 DRIVER_LIBRARY = re.compile(r"lib(cuda|nvidia-[\w-]+|nvcuvid|nvoptix)\.so(\.\d+)*")
-#: Those of the CUDA toolkit whose number is that of CUDA's major version. Wheel repair adds a hash to the name.
-_CUDA_LIBRARY = re.compile(r"lib(cudart|cublas|cublasLt|cusparse)([-.][0-9a-f]{8})?\.so\.(\d+)")
+#: Those of the CUDA toolkit whose number is that of CUDA's major version: cuSPARSE 12 is CUDA 13's. Wheel repair adds a
+#: hash to the name.
+_CUDA_LIBRARY = re.compile(r"lib(cudart|cublas|cublasLt)([-.][0-9a-f]{8})?\.so\.(\d+)")
 
 
 class MissingLibrary(NamedTuple):
@@ -48,7 +49,7 @@ def other_cuda(survey: Survey) -> list[OtherCuda]:
     return [
         OtherCuda(file, name)
         for file in survey.readable
-        if file.elf is not None and file.with_torch
+        if file.elf is not None and file.with_torch and file.package != "torch"
         for name in file.elf.needed
         if (match := _CUDA_LIBRARY.match(name)) and match[3] != major
     ]

@@ -1,10 +1,11 @@
-"""Files that can't be loaded here whatever else is installed: damaged, for another machine, for another Python."""
+"""Files that can't be loaded here: damaged, for another machine, another Python, or other releases of torch alone."""
 
 from __future__ import annotations
 
 import os
 import re
 from importlib.machinery import EXTENSION_SUFFIXES
+from pathlib import Path
 from typing import NamedTuple
 
 from gnnbench.environment.audit.elf import MACHINES
@@ -30,7 +31,27 @@ class Unloadable(NamedTuple):
 def unloadable(survey: Survey) -> list[Unloadable]:
     """Every file that Python or torch would load and can't."""
     found = [(file, _why(file) or _other_python(file)) for file in survey.files]
-    return [Unloadable(file, reason) for file, reason in found if reason]
+    return [*(Unloadable(file, reason) for file, reason in found if reason), *_for_other_torches(survey)]
+
+
+def _for_other_torches(survey: Survey) -> list[Unloadable]:
+    """Of files of which there is one for each release of torch: where there is none for the one installed."""
+    variants: dict[tuple[Path, str], dict[str, CompiledFile]] = {}
+    for file in survey.files:
+        if file.for_torch is not None:
+            stem, release = file.for_torch
+            variants.setdefault((file.path.parent, stem), {})[release] = file
+    if survey.torch is None:
+        return []
+    wanted = survey.torch.release
+    return [
+        Unloadable(
+            list(releases.values())[-1],
+            f"one of {len(releases)} for torch {', '.join(sorted(releases))}; there is none for torch {wanted}",
+        )
+        for releases in variants.values()
+        if wanted not in releases
+    ]
 
 
 def _why(file: CompiledFile) -> str:

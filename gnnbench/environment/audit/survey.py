@@ -18,6 +18,8 @@ FAMILY = frozenset(
     | {"torchaudio", "dgl"}
 )
 _TORCH_LIBRARY = re.compile(r"lib(torch|c10)\w*\.so")
+#: DGL has one file for each release of torch, and loads the one that is named after it.
+_FOR_TORCH = re.compile(r"(?P<stem>.+_pytorch_)(?P<torch>\d+\.\d+[\w.]*)\.so")
 #: How names in torch's namespaces begin, as compilers write them.
 TORCH_WORDS = (b"N3c10", b"K3c10", b"N5torch", b"K5torch", b"N2at", b"K2at", b"N6caffe2")
 
@@ -54,6 +56,12 @@ class CompiledFile:
         )
 
     @property
+    def for_torch(self) -> tuple[str, str] | None:
+        """Of a file that is for one release of torch alone: its name up to that release, and the release."""
+        named = _FOR_TORCH.fullmatch(self.path.name)
+        return None if named is None else (named["stem"], named["torch"])
+
+    @property
     def has_device_code(self) -> bool:
         """Whether there is code for GPUs in it, for whichever."""
         return self.elf is not None and has_device_code(self.elf)
@@ -69,6 +77,11 @@ class Torch:
     cuda: str | None
     """The CUDA that it was built for, `12.6`; None for a CPU-only build."""
 
+    @property
+    def release(self) -> str:
+        """The version without what stands behind the plus sign: `2.8.0`."""
+        return self.version.partition("+")[0]
+
 
 @dataclass(slots=True)
 class Survey:
@@ -83,8 +96,18 @@ class Survey:
 
     @property
     def readable(self) -> list[CompiledFile]:
-        """Those that this machine can load, as far as their headers say."""
-        return [file for file in self.files if self.loader.open(file.path) is not None and not file.error]
+        """Those that this machine can load, as far as their headers say, and that are not for another torch."""
+        return [
+            file
+            for file in self.files
+            if self.loader.open(file.path) is not None and not file.error and not self.is_for_another(file)
+        ]
+
+    def is_for_another(self, file: CompiledFile) -> bool:
+        """Whether `file` is there for a release of torch that is not the one installed."""
+        return (
+            self.torch is not None and file.for_torch is not None and file.for_torch[1] != self.torch.release
+        )
 
     def closure(self, file: CompiledFile) -> Closure:
         """What is loaded with `file`, after torch."""
