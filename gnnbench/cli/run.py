@@ -10,7 +10,7 @@ import click
 
 from gnnbench.checks.declaration import TIERS
 from gnnbench.checks.requirement import parse_requirement
-from gnnbench.checks.suites import REQUIRED, suite_names, suites_folder
+from gnnbench.checks.suites import REQUIRED, TARGET, suite_names, suites_folder
 from gnnbench.checks.target import parse_target
 from gnnbench.cli.conduct import conduct
 from gnnbench.cli.options import (
@@ -132,7 +132,12 @@ def run(
         *(["-k", keyword] if keyword else []),
     ]
     ended = conduct(
-        invocation, _places(suites, require), options, pytest_args=pytest_args, output=output, charts=charts
+        invocation,
+        _places(suites, require, targets),
+        options,
+        pytest_args=pytest_args,
+        output=output,
+        charts=charts,
     )
     if isinstance(ended, int):
         return ended
@@ -140,11 +145,12 @@ def run(
     return int(ended[0].exit_code or 0)
 
 
-def _places(suites: Sequence[str], require: Sequence[str]) -> list[Path]:
+def _places(suites: Sequence[str], require: Sequence[str], targets: Sequence[str]) -> list[Path]:
     """What pytest is to collect: only what was chosen, for importing the rest takes time for nothing."""
     folder = suites_folder()
     places = [folder / name for name in suites or suite_names()]
-    suite, name = REQUIRED.split("/")
-    if require and folder / suite not in places:
-        places.append(folder / suite / f"test_{name}.py")
+    for asked, judge in ((require, REQUIRED), (targets, TARGET)):
+        suite, name, *_ = judge.split("/")
+        if asked and folder / suite not in places:
+            places.append(folder / suite / f"test_{name}.py")
     return places

@@ -33,7 +33,7 @@ def _at_hand() -> tuple[str, ...]:
     return tuple(sorted({f"sm_{gpu.capability.replace('.', '')}" for gpu in driver().gpus}))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def compiled() -> audit.Survey:
     """The compiled files that this Python can see, read once."""
     return audit.survey()
