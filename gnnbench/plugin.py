@@ -23,7 +23,7 @@ from gnnbench.checks.declaration import CHECK_MARKER, TIER_MARKER
 from gnnbench.checks.judgement import Judgement
 from gnnbench.checks.options import Options, add_options, read_options
 from gnnbench.checks.outcomes import describe, short_status
-from gnnbench.checks.suites import REQUIRED
+from gnnbench.checks.suites import REQUIRED, TARGET
 from gnnbench.record import Environment
 from gnnbench.record.codec import encode
 
@@ -155,12 +155,17 @@ def pytest_collection_modifyitems(
 
 def _judges_requirement(item: pytest.Item) -> bool:
     spec = CheckSpec.of(item)
-    return spec is not None and spec.id.startswith(f"{REQUIRED}/")
+    return spec is not None and _was_demanded(spec, item.config.stash[options_key])
 
 
 def _wanted(spec: CheckSpec, options: Options) -> bool:
     """Whether the suite was asked for. What is required is judged in any case, or it would pass unseen."""
-    return not options.suites or spec.suite in options.suites or spec.id.startswith(f"{REQUIRED}/")
+    return not options.suites or spec.suite in options.suites or _was_demanded(spec, options)
+
+
+def _was_demanded(spec: CheckSpec, options: Options) -> bool:
+    """Whether it judges what `--require` or `--target` asks for."""
+    return spec.id.startswith(f"{REQUIRED}/") or (bool(options.targets) and spec.id.startswith(f"{TARGET}["))
 
 
 @pytest.fixture

@@ -163,6 +163,29 @@ def test_selection_and_requirements_reach_pytest(project):
     assert "required but absent: cuda" in ended.stdout
 
 
+def test_targets_reach_pytest(project):
+    """--target is judged whatever --suite and -k leave out, and recorded as it was meant."""
+    (project.suites / "environment" / "test_audit.py").write_text(
+        "import pytest\n"
+        "from gnnbench.checks import check, fail\n"
+        "@check()\n"
+        "@pytest.mark.parametrize('target', ['sm_90'])\n"
+        "def test_target(target):\n"
+        "    fail('no code for it')\n"
+        "@check()\n"
+        "def test_other():\n"
+        "    pass\n"
+    )
+    ended = project.run("--suite memory -k second --target H100")
+
+    assert ended.returncode == ExitCode.CHECK_FAILED
+    assert project.document.invocation.targets == ("sm_90",)
+    assert [result.id for result in project.document.results] == [
+        "environment/audit/target[sm_90]",
+        "memory/sample/second",
+    ]
+
+
 def test_arguments_after_dashes_go_to_pytest(project):
     """`-- -x` stops at the first failure, as pytest does."""
     project.write("environment", "assert 0")
@@ -233,6 +256,10 @@ def test_github(project):
         (
             "--require gpu",
             "--require: expected cuda, cuda:N, dataset:NAME or package:NAME, found 'gpu'; gnnbench run --help says more",
+        ),
+        (
+            "--target sm_90,gfx942",
+            "--target: expected a GPU such as sm_90, 9.0 or H100, found 'gfx942'; gnnbench run --help says more",
         ),
         (
             "--data nowhere",

@@ -366,6 +366,11 @@ def test_output_none_writes_nothing(pytester, suite):
             "--gnnbench-tier: expected a tier (smoke, standard, full, soak), found 'huge'",
         ),
         (["--gnnbench-require=gpu"], "--gnnbench-require: expected cuda, cuda:N, *found 'gpu'"),
+        (
+            ["--gnnbench-target=sm_x"],
+            "--gnnbench-target: expected a GPU such as sm_90, 9.0 or H100, found 'sm_x'",
+        ),
+        (["--gnnbench-target=sm_90,35"], "--gnnbench-target: expected a GPU such as sm_90, *found '35'"),
         (["--gnnbench-require=cuda:0"], "--gnnbench-require: expected cuda, cuda:N, *found 'cuda:0'"),
         (
             ["--gnnbench-data=nowhere"],
@@ -449,6 +454,22 @@ def test_a_requirement_that_nobody_judged_is_inconclusive(pytester, suite):
     assert result_of(run, "required[package:torch]").outcome is Outcome.INCONCLUSIVE
 
 
+@pytest.mark.parametrize("how", ["option", "ini"])
+def test_a_target_that_nobody_judged_is_inconclusive(pytester, suite, how):
+    """Nor does a target hold where its check is not collected; each is recorded once, in one spelling."""
+    suite(SAMPLE)
+    words = "H100, sm_90a 10.0"
+    more = [f"--gnnbench-target={words}"] if how == "option" else ["-o", f"gnnbench_target={words}"]
+    ended, run = run_in(pytester, "-k", "pass", *more)
+
+    assert ended.ret == ExitCode.INCONCLUSIVE
+    assert run.invocation.targets == ("sm_90", "sm_100")
+    for target in run.invocation.targets:
+        result = result_of(run, f"audit/target[{target}]")
+        assert result.outcome is Outcome.INCONCLUSIVE
+        assert "suites/environment/test_audit.py" in result.finding.fix
+
+
 def test_workers_that_all_die_are_no_empty_selection(pytester, suite):
     """pytest-xdist workers that die at their start are a crash, not a selection that left nothing."""
     suite(SAMPLE)
@@ -486,7 +507,7 @@ def test_a_check_knows_its_run(pytester, suite, workers):
     assert run.results[0].device == "cuda:7"
 
 
-@pytest.mark.parametrize("option", ["suite", "device", "require"])
+@pytest.mark.parametrize("option", ["suite", "device", "require", "target"])
 def test_an_option_without_a_word_is_a_mistake(pytester, suite, option):
     """`--gnnbench-require "$UNSET"` must not require nothing."""
     suite(SAMPLE)

@@ -78,13 +78,18 @@ def test_variant_leaves_out_the_device():
 def test_command_alone_repeats_the_setting_of_the_run():
     """Device, data, requirements and plugins are those of the run, and the shell reads the name as one word."""
     run = documents.required_absent_run()
-    run = replace(run, invocation=replace(run.invocation, argv=("-p", "gnnbench.plugin", "-p", "my_backend")))
+    run = replace(
+        run,
+        invocation=replace(
+            run.invocation, argv=("-p", "gnnbench.plugin", "-p", "my_backend"), targets=("sm_90",)
+        ),
+    )
     result = next(r for r in run.results if r.id == "environment/devices/kernel[cpu]")
 
     assert (
         shlex.split(command_alone(run, result))
         == (
-            "gnnbench run --tier smoke --suite environment --device cpu --require cuda --data /data/planetoid "
+            "gnnbench run --tier smoke --suite environment --device cpu --require cuda --target sm_90 --data /data/planetoid "
             "-k test_kernel[cpu] -- -p my_backend"
         ).split()
     )

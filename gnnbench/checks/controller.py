@@ -16,7 +16,7 @@ from gnnbench.checks.declaration import CheckSpec, id_of_nodeid
 from gnnbench.checks.judgement import shorten
 from gnnbench.checks.options import RUN_ID, Options
 from gnnbench.checks.recorder import Recorder
-from gnnbench.checks.suites import REQUIRED, SUITES
+from gnnbench.checks.suites import REQUIRED, SUITES, TARGET
 from gnnbench.record import (
     Environment,
     Finding,
@@ -67,6 +67,7 @@ class Controller:
             tier=options.tier.label,
             suites=options.suites,
             require=tuple(sorted(options.requirements)),
+            targets=options.targets,
             keyword=config.getoption("keyword", "") or "",
             data="" if options.data is None else str(options.data),
             workers=len(config.getoption("tx", None) or ()),
@@ -210,10 +211,13 @@ class Controller:
         session.exitstatus = code if self.finished[0].exit_code is None else self.finished[0].exit_code
 
     def _require_judges(self, recorder: Recorder) -> None:
-        """A requirement that no check has judged does not hold; it is not known to."""
+        """A requirement, or a target, that no check has judged does not hold; it is not known to."""
         seen = {result.id for result in recorder.snapshot().results}
-        for requirement in sorted(self.options.requirements):
-            check_id = f"{REQUIRED}/required[{requirement}]"
+        demanded = [
+            (f"{REQUIRED}/required[{what}]", what, "required") for what in sorted(self.options.requirements)
+        ]
+        demanded += [(f"{TARGET}[{gpu}]", gpu, "named as target") for gpu in self.options.targets]
+        for check_id, what, how in demanded:
             if check_id not in seen:
                 recorder.add(
                     Result(
@@ -221,10 +225,10 @@ class Controller:
                         suite=check_id.partition("/")[0],
                         tier="smoke",
                         outcome=Outcome.INCONCLUSIVE,
-                        title="What was required is there.",
+                        title="What was asked for is judged.",
                         finding=Finding(
-                            summary=f"{requirement} was required, and the check that judges it was not run",
-                            fix="add suites/environment/test_required.py to what pytest is to run",
+                            summary=f"{what} was {how}, and the check that judges it was not run",
+                            fix=f"add suites/{_file_of(check_id)} to what pytest is to run",
                         ),
                     )
                 )
@@ -244,6 +248,11 @@ def typed_arguments(config: pytest.Config) -> tuple[str, ...]:
     handed = os.environ.pop(ARGV_VARIABLE, "")
     arguments = json.loads(handed) if handed else config.invocation_params.args
     return tuple(str(argument) for argument in arguments)
+
+
+def _file_of(check_id: str) -> str:
+    suite, name, _ = check_id.split("/", 2)
+    return f"{suite}/test_{name}.py"
 
 
 def lost_check(check_id: str, tier: str, log: str, nodeid: str, why: str = "") -> Result:

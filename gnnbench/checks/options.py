@@ -12,6 +12,7 @@ from gnnbench.checks.declaration import TIERS, Tier
 from gnnbench.checks.recorder import new_run_id
 from gnnbench.checks.replay import Replay
 from gnnbench.checks.requirement import parse_requirement
+from gnnbench.checks.target import parse_target
 
 #: Under which the controller tells pytest-xdist's workers the name of the run.
 RUN_ID = "gnnbench_run_id"
@@ -26,6 +27,7 @@ _OPTIONS: tuple[tuple[str, str, str], ...] = (
         "WHAT[,WHAT]",
         "what must be there: cuda, cuda:N, dataset:NAME, package:NAME; its lack fails",
     ),
+    ("target", "GPU[,GPU]", "GPUs that the image is for: sm_90, 9.0, H100 (default: those at hand)"),
     ("data", "DIR", "folder of data sets, as NAME/raw/... (default: $GNNBENCH_DATA)"),
     ("output", "DIR", "folder for run folders; `none` writes nothing (default: reports)"),
     ("replay", "FILE", "document whose recorded graphs suites/equivalence/replay.py runs again"),
@@ -48,6 +50,8 @@ class Options:
     plugins: tuple[str, ...] = ()
     """Modules that the user had loaded with `-p`: a backend may come from one of them."""
     replay: Replay | None = None
+    targets: tuple[str, ...] = ()
+    """GPUs that the image must serve, as `sm_90`; empty where none was named."""
 
     @property
     def folder(self) -> Path | None:
@@ -76,6 +80,10 @@ def read_options(config: pytest.Config) -> Options:
         requirements = frozenset(parse_requirement(word) for word in _words(config, "require"))
     except ValueError as error:
         raise pytest.UsageError(f"--gnnbench-require: {error}") from None
+    try:
+        targets = tuple(dict.fromkeys(parse_target(word) for word in _words(config, "target")))
+    except ValueError as error:
+        raise pytest.UsageError(f"--gnnbench-target: {error}") from None
     # The workers of pytest-xdist are told, for the run is one.
     told = getattr(config, "workerinput", {}).get(RUN_ID)
     run_id = told or _one(config, "run-id") or new_run_id()
@@ -92,6 +100,7 @@ def read_options(config: pytest.Config) -> Options:
         run_id=run_id,
         plugins=_plugins(config),
         replay=_replay(config),
+        targets=targets,
     )
 
 

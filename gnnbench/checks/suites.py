@@ -9,6 +9,9 @@ SUITES = ("environment", "equivalence", "precision", "memory", "throughput", "di
 #: Folder and name of the checks that judge `--require`, whatever suites are chosen.
 REQUIRED = "environment/required"
 
+#: The check that judges `--target`, likewise.
+TARGET = "environment/audit/target"
+
 #: The pytest configuration that `gnnbench run` uses, so that the folder it is called from has no say.
 PYTEST_INI = Path(__file__).with_name("pytest.ini")
 

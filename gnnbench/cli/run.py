@@ -10,7 +10,8 @@ import click
 
 from gnnbench.checks.declaration import TIERS
 from gnnbench.checks.requirement import parse_requirement
-from gnnbench.checks.suites import REQUIRED, suite_names, suites_folder
+from gnnbench.checks.suites import REQUIRED, TARGET, suite_names, suites_folder
+from gnnbench.checks.target import parse_target
 from gnnbench.cli.conduct import conduct
 from gnnbench.cli.options import (
     OneOf,
@@ -36,12 +37,20 @@ def _requirement(word: str) -> str:
         raise click.BadParameter(str(error)) from None
 
 
+def _target(word: str) -> str:
+    try:
+        return parse_target(word)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
 @click.command(
     context_settings={"max_content_width": 100},
     epilog="\b\nExamples:\n"
     "  gnnbench run\n"
     "  gnnbench run --tier smoke --require cuda:2\n"
     "  gnnbench run --suite environment,equivalence -k csr\n"
+    "  gnnbench run --suite environment --target sm_90,sm_100\n"
     "  gnnbench run -- -x --durations 5",
 )
 @click.option(
@@ -64,6 +73,15 @@ def _requirement(word: str) -> str:
     help="What must be there: cuda, cuda:N (at least N GPUs), dataset:NAME, package:NAME. Its lack fails, "
     "with exit code 12.",
 )
+@words_option(
+    "--target",
+    "targets",
+    "a GPU such as sm_90, 9.0 or H100",
+    each=_target,
+    metavar="GPU",
+    help="GPUs that the image is for, judged from its files: sm_90, 9.0, H100; again or with commas for more. "
+    "Needs no GPU.  [default: those at hand]",
+)
 @click.option(
     "-k", "keyword", default="", metavar="EXPR", help="Only checks whose name matches, as pytest's -k."
 )
@@ -81,6 +99,7 @@ def run(
     suites: Sequence[str],
     devices: Sequence[str],
     require: Sequence[str],
+    targets: Sequence[str],
     keyword: str,
     data: Path | None,
     output: Path,
@@ -101,17 +120,24 @@ def run(
         tier=tier,
         suites=tuple(suites),
         require=tuple(require),
+        targets=tuple(targets),
         keyword=keyword,
     )
     options = [
         *(f"--gnnbench-suite={name}" for name in suites),
         *(f"--gnnbench-device={name}" for name in devices),
         *(f"--gnnbench-require={what}" for what in require),
+        *(f"--gnnbench-target={gpu}" for gpu in targets),
         *([f"--gnnbench-data={data.resolve()}"] if data else []),
         *(["-k", keyword] if keyword else []),
     ]
     ended = conduct(
-        invocation, _places(suites, require), options, pytest_args=pytest_args, output=output, charts=charts
+        invocation,
+        _places(suites, require, targets),
+        options,
+        pytest_args=pytest_args,
+        output=output,
+        charts=charts,
     )
     if isinstance(ended, int):
         return ended
@@ -119,11 +145,12 @@ def run(
     return int(ended[0].exit_code or 0)
 
 
-def _places(suites: Sequence[str], require: Sequence[str]) -> list[Path]:
+def _places(suites: Sequence[str], require: Sequence[str], targets: Sequence[str]) -> list[Path]:
     """What pytest is to collect: only what was chosen, for importing the rest takes time for nothing."""
     folder = suites_folder()
     places = [folder / name for name in suites or suite_names()]
-    suite, name = REQUIRED.split("/")
-    if require and folder / suite not in places:
-        places.append(folder / suite / f"test_{name}.py")
+    for asked, judge in ((require, REQUIRED), (targets, TARGET)):
+        suite, name, *_ = judge.split("/")
+        if asked and folder / suite not in places:
+            places.append(folder / suite / f"test_{name}.py")
     return places

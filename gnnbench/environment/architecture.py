@@ -58,6 +58,12 @@ def compat(arch_list: Iterable[str], capability: tuple[int, int]) -> Compatibili
     return best
 
 
+def capability_of(target: str) -> tuple[int, int]:
+    """The compute capability of a target spelt as `gnnbench.checks.target` gives it: `sm_90` → (9, 0)."""
+    number = target.removeprefix("sm_")
+    return int(number[:-1]), int(number[-1])
+
+
 def _support(entry: str, capability: tuple[int, int]) -> Support:
     match = re.fullmatch(r"(sm|compute)_(\d+)(\d)([af]?)", entry)
     if match is None:

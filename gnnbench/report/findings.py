@@ -140,6 +140,7 @@ def _is_replay(run: Run) -> bool:
 
 def _setting(run: Run) -> list[str]:
     words = [word for required in run.invocation.require for word in ("--require", required)]
+    words += [word for gpu in run.invocation.targets for word in ("--target", gpu)]
     return [*words, "--data", run.invocation.data] if run.invocation.data else words
 
 
