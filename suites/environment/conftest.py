@@ -1,4 +1,4 @@
-"""What the checks of this suite share, and which of them runs last."""
+"""What the checks of this suite share, and which of them run last."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from gnnbench.environment import Child, ChildReport, NvmlGpu, NvmlUnavailableError, nvml, start
+from gnnbench.environment import Child, ChildReport, nvml, start
+from gnnbench.environment.health import Listener
 from gnnbench.environment.pyg import installed_extensions
 from gnnbench.plugin import options_key
 
 _PYG_TIMEOUT_S = 300.0
+#: They compare the GPUs after everything else has run on them with what they were before; in this order.
+_LAST = ("test_throttling", "test_xids", "test_unchanged", "test_still_there")
 
 
 def pytest_pycollect_makeitem(collector: pytest.Collector, name: str) -> list[pytest.Item] | None:
@@ -22,17 +25,36 @@ def pytest_pycollect_makeitem(collector: pytest.Collector, name: str) -> list[py
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Ask the GPUs whether they are still there after everything else has run on them."""
-    items.sort(key=lambda item: getattr(item, "originalname", "") == "test_still_there")
+    """Look at the GPUs again after everything else has run on them."""
+    items.sort(key=_place)
+
+
+def _place(item: pytest.Item) -> int:
+    name = getattr(item, "originalname", "")
+    return _LAST.index(name) + 1 if name in _LAST and item.path.name == "test_health.py" else 0
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Look at the GPUs before anything runs on them, whatever suite comes first."""
+    if any(item.path.name == "test_health.py" for item in session.items):
+        nvml.first()
 
 
 @pytest.fixture(scope="session")
-def gpus_at_start() -> tuple[NvmlGpu, ...] | NvmlUnavailableError:
-    """The GPUs as NVML saw them first, or why it could not be asked."""
-    try:
-        return nvml.gpus()
-    except NvmlUnavailableError as error:
-        return error
+def gpus_at_end() -> nvml.Snapshot:
+    """The GPUs after everything else has run on them."""
+    return nvml.take()
+
+
+@pytest.fixture(scope="session")
+def xid_listener() -> Iterator[Listener | None]:
+    """A process that listens for Xids; None where there is no GPU to listen to."""
+    if not nvml.first().gpus:
+        yield None
+        return
+    listener = Listener()
+    yield listener
+    listener.close()
 
 
 @pytest.fixture(scope="session")
@@ -47,9 +69,11 @@ def pyg_child() -> Iterator[Child]:
 @pytest.fixture(scope="session", autouse=True)
 def _begin_early(request: pytest.FixtureRequest) -> None:
     """Start at the first check of the suite what takes seconds, so that it runs beside the others."""
-    wants_it = any("pyg_report" in getattr(item, "fixturenames", ()) for item in request.session.items)
-    if wants_it:
+    wanted = {name for item in request.session.items for name in getattr(item, "fixturenames", ())}
+    if "pyg_report" in wanted:
         request.getfixturevalue("pyg_child")
+    if "xid_listener" in wanted:
+        request.getfixturevalue("xid_listener")
 
 
 @pytest.fixture(scope="session")
