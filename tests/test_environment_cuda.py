@@ -1,22 +1,17 @@
-"""gnnbench.environment.cuda, nvml and absence: drivers and GPUs that are faked, for none can be had."""
+"""gnnbench.environment.cuda and absence: drivers that are faked, for none can be had."""
 
 import shutil
 import subprocess
-import sys
-import types
 
 import pytest
 
 from gnnbench.environment import (
     CudaGpu,
     DriverReport,
-    NvmlGpu,
-    NvmlUnavailableError,
     Reason,
     ask_driver,
     diagnose,
     join,
-    nvml,
 )
 
 FAKE_DRIVER = """
@@ -124,100 +119,3 @@ def test_why_there_is_no_gpu(build, report, nodes, visible, reason, faulty):
     assert absence.reason is reason
     assert absence.faulty is faulty
     assert absence.fix
-
-
-@pytest.fixture
-def fake_nvml(monkeypatch):
-    """A pynvml with two GPUs, one in MIG mode, that loses a GPU at a call of one's choice."""
-    module = types.ModuleType("pynvml")
-
-    class NVMLError(Exception):
-        pass
-
-    class NotSupported(NVMLError):
-        pass
-
-    class Lost(NVMLError):
-        pass
-
-    class NotFound(NVMLError):
-        pass
-
-    module.NVMLError, module.NVMLError_NotSupported = NVMLError, NotSupported
-    module.NVMLError_FunctionNotFound, module.NVMLError_NotFound = NotSupported, NotFound
-    module.NVMLError_GpuIsLost = Lost
-    module.lost_at = None
-    module.nvmlInit = module.nvmlShutdown = lambda: None
-    module.nvmlDeviceGetCount = lambda: 2
-    module.nvmlDeviceGetHandleByIndex = lambda index: index
-    module.nvmlDeviceGetUUID = lambda handle: f"GPU-{handle}".encode() if isinstance(handle, int) else handle
-    module.nvmlDeviceGetName = lambda handle: "Fake"
-
-    def memory(handle):
-        if module.lost_at == handle:
-            raise Lost("GPU is lost")
-        return types.SimpleNamespace(total=2**30)
-
-    def unsupported(*_):
-        raise NotSupported("no")
-
-    module.nvmlDeviceGetMemoryInfo = memory
-    module.nvmlDeviceGetCudaComputeCapability = lambda handle: (9, 0)
-    module.nvmlDeviceGetCurrPcieLinkWidth = unsupported
-    module.nvmlDeviceGetMigMode = lambda handle: (handle, handle)
-    module.nvmlDeviceGetMaxMigDeviceCount = lambda handle: 2
-
-    def mig(handle, number):
-        if number == 0:
-            raise NotFound("gap")
-        return "MIG-x"
-
-    module.nvmlDeviceGetMigDeviceHandleByIndex = mig
-    monkeypatch.setitem(sys.modules, "pynvml", module)
-    return module
-
-
-def test_nvml(fake_nvml):
-    """What a GPU or an old NVML does not support is None; MIG slots have gaps; bytes become text."""
-    first, second = nvml.gpus()
-
-    assert (first.uuid, first.memory_bytes, first.capability) == ("GPU-0", 2**30, "9.0")
-    assert first.pcie_width is None
-    assert first.mig_uuids is None
-    assert second.mig_uuids == ("MIG-x",)
-
-
-def test_nvml_loses_a_gpu(fake_nvml):
-    """F35: a GPU that is lost is an error, and is never taken for one fact that is not supported."""
-    fake_nvml.lost_at = 1
-
-    with pytest.raises(NvmlUnavailableError, match="GPU is lost"):
-        nvml.gpus()
-
-
-def test_lost_since_the_start(fake_nvml):
-    """F35: nothing is lost while all answer; a GPU that is lost, unlisted or unaskable later is."""
-    before = nvml.gpus()
-    assert nvml.lost(before) == {}
-
-    fake_nvml.nvmlDeviceGetCount = lambda: 1
-    assert nvml.lost(before) == {"GPU-1": "no longer listed"}
-
-    fake_nvml.lost_at = 0
-    assert nvml.lost(before) == {"GPU-0": "GPU is lost", "GPU-1": "GPU is lost"}
-
-
-@pytest.mark.parametrize(
-    ("said", "faults"),
-    [
-        ({}, 0),
-        ({"ecc_errors": 0, "remap_failed": False, "pcie_width": 16, "pcie_width_max": 16}, 0),
-        ({"ecc_errors": 2}, 1),
-        ({"remap_failed": True}, 1),
-        ({"pcie_width": 8, "pcie_width_max": 16}, 1),
-        ({"ecc_errors": 1, "remap_failed": True, "pcie_width": 1, "pcie_width_max": 16}, 3),
-    ],
-)
-def test_faults(said, faults):
-    """F39: what a GPU reports against itself is counted; what it does not report is not."""
-    assert len(nvml.faults(NvmlGpu(index=0, uuid="GPU-a", name="G", **said))) == faults

@@ -114,21 +114,6 @@ def spline_conv(x, edge_index, pseudo, weight, kernel_size, is_open_spline, degr
     return torch.zeros(2, 1).index_add(0, edge_index[0], x[edge_index[1]] @ weight[0])
 """
 
-#: A GPU that torch counts, and that NVML has lost when it is asked for the last time.
-GPU_THEN_LOST = """
-from gnnbench import environment
-from gnnbench.environment import nvml
-environment.gpu_absence = lambda: None
-nvml.gpus = lambda: (nvml.NvmlGpu(index=0, uuid="GPU-a", name="Fake GPU"),)
-lost = nvml.lost
-def gone():
-    raise nvml.NvmlUnavailableError("Unknown Error")
-def lose(before):
-    nvml.gpus = gone
-    return lost(before)
-nvml.lost = lose
-"""
-
 
 def test_clean(tmp_path):
     """On a sound machine without a GPU everything that applies passes, and the rest says what it needs."""
@@ -218,13 +203,56 @@ def test_the_finding_names_what_was_planted(broken, check):
     assert CAUGHT[check] in describe(result.finding)
 
 
-def test_a_gpu_that_is_lost_during_the_run(tmp_path):
-    """F35: the last of all checks asks again, and finds it gone."""
-    code, run = run_suite(tmp_path, "environment", "-k", "health or packages", plant=GPU_THEN_LOST)
+SICK_GPUS = """
+from pathlib import Path
+from gnnbench.faults.fake_gpus import FakeGpus, Later, sound
+gpus = FakeGpus(Path("driver"))
+gpus.say({**sound(3), "cuda_count": 2, "gpu0.pcie.width": 8, "gpu1.rows.pending": 1, "gpu2.temperature": 99,
+          "gpu0.fail.nvmlDeviceGetEnforcedPowerLimit": 4, "gpu1.temperature": -40, "xid": 48})
+gpus.install()
+later = Later(gpus, {**sound(3), "cuda_count": 2, "gpu1.fail.nvmlDeviceGetHandleByIndex_v2": 15,
+                     "gpu0.violation.1": 2 * 10**9, "gpu0.pcie.replays": 500})
+pytest_runtest_setup = later.pytest_runtest_setup
+"""
+
+
+def test_sick_gpus(tmp_path):
+    """F35, F39: each trouble turns its own check red, what can't be read is inconclusive, and all else is green."""
+    code, run = run_suite(tmp_path, "environment", "-k", "health or identity or packages", plant=SICK_GPUS)
+    found = {name: outcome for name, outcome in outcomes(run).items() if name.startswith(("health", "gpu"))}
+    told = {result.id.rpartition("/")[2]: result.finding for result in run.results if result.finding}
 
     assert code == ExitCode.CHECK_FAILED
+    assert {name for name, outcome in found.items() if outcome == "failed"} == {
+        "health/remapped_rows", "health/pcie", "health/throttling", "health/xids", "health/unchanged",
+        "health/still_there",
+    }  # fmt: skip
+    assert {name for name, outcome in found.items() if outcome == "inconclusive"} == {
+        "health/temperature", "health/power",
+    }  # fmt: skip
     assert run.results[-1].id == "environment/health/still_there"
-    assert run.results[-1].finding.found == "GPU-a: Unknown Error"
+    assert "GPU 1" in told["still_there"].found
+    assert "GPU is lost" in told["still_there"].found
+    assert told["pcie"].summary.startswith("cuda:0 = GPU 0 (NVIDIA H100 80GB HBM3, GPU-00000000-")
+    assert "8 of 16 lanes" in told["pcie"].summary
+    assert "by heat for 2 s" in told["throttling"].found
+    assert "500 PCIe packets" in told["unchanged"].found
+    assert "Xid 48" in told["xids"].summary
+    assert "it says 4294967256" in told["temperature"].found
+    assert "refused: Insufficient Permissions" in told["power"].found
+    assert all(finding.fix for finding in told.values())
+    assert run.environment.value("hardware.gpu_count") == 2
+    assert run.environment.value("hardware.pcie_width") == 8
+
+
+def test_sound_gpus(tmp_path):
+    """On two sound GPUs every check of their health passes; torch plays no part in it."""
+    plant = SICK_GPUS.partition("gpus.say")[0] + "gpus.say(sound())\ngpus.install()\n"
+    _, run = run_suite(tmp_path, "environment", "-k", "health or identity or mig", plant=plant)
+    found = outcomes(run)
+    # Who may not read the kernel's log, and hears events, can judge all the same.
+    assert found.keys() >= {"gpu/identity", "gpu/mig", "health/answers", "health/xids", "health/others"}
+    assert set(found.values()) == {"passed"}, [r.finding for r in run.results if r.finding]
 
 
 def test_a_broken_extension_is_caught(tmp_path):

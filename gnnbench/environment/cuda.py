@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -63,6 +64,8 @@ class CudaGpu:
     memory_bytes: int
     capability: str
     """`9.0`."""
+    pci_bus_id: str = ""
+    """`0000:3b:00.0`; empty where the driver does not tell."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +80,8 @@ class DriverReport:
     version: str | None = None
     """The newest CUDA that the driver serves, as `12.4`."""
     gpus: tuple[CudaGpu, ...] = ()
+    peers: tuple[tuple[bool | None, ...], ...] = ()
+    """By CUDA's numbers, whether the row's GPU can reach the column's memory; None for itself and where not told."""
     died: str = ""
     """How the probe ended, where it crashed, hung or raised."""
 
@@ -107,6 +112,7 @@ def ask_driver(library: str = DRIVER_LIBRARY) -> DriverReport:
         code=answer["code"],
         version=answer["version"],
         gpus=tuple(CudaGpu(**gpu) for gpu in answer["gpus"]),
+        peers=tuple(tuple(row) for row in answer["peers"]),
     )
 
 
@@ -131,12 +137,24 @@ def enumerate_gpus(library: str) -> dict[str, Any]:
         "version": f"{version.value // 1000}.{version.value % 1000 // 10}" if known else None,
         "library": _mapped_path(library),
         "gpus": [_gpu(cuda, ordinal) for ordinal in range(count.value)],
+        "peers": [[_reaches(cuda, one, other) for other in range(count.value)] for one in range(count.value)],
     }
+
+
+def _reaches(cuda: ctypes.CDLL, ordinal: int, other: int) -> bool | None:
+    if ordinal == other or not hasattr(cuda, "cuDeviceCanAccessPeer"):
+        return None
+    one, peer, reaches = ctypes.c_int(), ctypes.c_int(), ctypes.c_int()
+    _succeed(cuda.cuDeviceGet(ctypes.byref(one), ordinal), "cuDeviceGet")
+    _succeed(cuda.cuDeviceGet(ctypes.byref(peer), other), "cuDeviceGet")
+    known = cuda.cuDeviceCanAccessPeer(ctypes.byref(reaches), one, peer) == _SUCCESS
+    return bool(reaches.value) if known else None
 
 
 def _gpu(cuda: ctypes.CDLL, ordinal: int) -> dict[str, Any]:
     device, raw, name = ctypes.c_int(), (ctypes.c_ubyte * 16)(), ctypes.create_string_buffer(256)
     memory, major, minor = ctypes.c_size_t(), ctypes.c_int(), ctypes.c_int()
+    address = ctypes.create_string_buffer(32)
     _succeed(cuda.cuDeviceGet(ctypes.byref(device), ordinal), "cuDeviceGet")
     # _v2 tells the MIG devices of one GPU apart; drivers before 11.4 lack it.
     get_uuid = getattr(cuda, "cuDeviceGetUuid_v2", None) or cuda.cuDeviceGetUuid
@@ -145,12 +163,16 @@ def _gpu(cuda: ctypes.CDLL, ordinal: int) -> dict[str, Any]:
     _succeed(cuda.cuDeviceTotalMem_v2(ctypes.byref(memory), device), "cuDeviceTotalMem")
     for value, attribute in ((major, _ATTRIBUTE_MAJOR), (minor, _ATTRIBUTE_MINOR)):
         _succeed(cuda.cuDeviceGetAttribute(ctypes.byref(value), attribute, device), "cuDeviceGetAttribute")
+    # Needed only where NVML does not tell a UUID: no reason to give the GPU up.
+    get_address = getattr(cuda, "cuDeviceGetPCIBusId", None)
+    told = get_address is not None and get_address(address, len(address), device) == _SUCCESS
     return {
         "ordinal": ordinal,
         "uuid": f"GPU-{uuid.UUID(bytes=bytes(raw))}",
         "name": name.value.decode("utf-8", "replace"),
         "memory_bytes": memory.value,
         "capability": f"{major.value}.{minor.value}",
+        "pci_bus_id": address.value.decode("ascii", "replace") if told else "",
     }
 
 
@@ -188,13 +210,25 @@ def join(cuda_gpus: Sequence[CudaGpu], nvml_uuids: Sequence[str]) -> dict[int, i
 
     The two number GPUs differently (fastest first against PCI bus); the UUID alone is common to both.
     """
-    positions = {_digits(name): position for position, name in enumerate(nvml_uuids)}
-    return {gpu.ordinal: positions.get(_digits(gpu.uuid)) for gpu in cuda_gpus}
+    positions = {uuid_digits(name): position for position, name in enumerate(nvml_uuids)}
+    return {gpu.ordinal: positions.get(uuid_digits(gpu.uuid)) for gpu in cuda_gpus}
 
 
-def _digits(name: str) -> str:
-    # NVML writes `MIG-` before the UUID of a MIG device where CUDA gives the bare sixteen bytes.
-    return name.removeprefix("GPU-").removeprefix("MIG-").lower()
+def pci_address(name: str | None) -> tuple[int, int, int] | None:
+    """Domain, bus and device of `00000000:3B:00.0`, `PCI:0000:3b:00` and the like; None for anything else."""
+    match = re.fullmatch(
+        r"(?:PCI:)?([0-9a-f]{4,8}):([0-9a-f]{2}):([0-9a-f]{2})(?:\.[0-9a-f])?", name or "", re.IGNORECASE
+    )
+    return None if match is None else (int(match[1], 16), int(match[2], 16), int(match[3], 16))
+
+
+def uuid_digits(name: str) -> str:
+    """The sixteen bytes in a UUID as CUDA and NVML write it, as 32 hexadecimal digits.
+
+    NVML writes `MIG-` before the UUID of a MIG device where CUDA gives the bare bytes; before driver 470 it wrote
+    `MIG-GPU-<UUID of the GPU>/<GPU instance>/<compute instance>`, of which the GPU's own are taken.
+    """
+    return name.removeprefix("MIG-").removeprefix("GPU-").partition("/")[0].replace("-", "").lower()
 
 
 FACTS = (

@@ -18,6 +18,7 @@ from gnnbench.environment import (
     python,
     survey,
     system,
+    topology,
     torch_build,
     variables,
 )
@@ -27,6 +28,7 @@ from gnnbench.record import Environment
 #: In the order a reader wants them: what the machine is, then what the image holds, then its surroundings.
 FACTS: tuple[FactSpec, ...] = (
     *hardware.FACTS,
+    *topology.FACTS,
     *cuda.FACTS,
     *torch_build.FACTS,
     *python.FACTS,

@@ -14,6 +14,7 @@ import json
 import os
 import signal
 import sys
+import tempfile
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -111,6 +112,8 @@ def _live(order: dict[str, Any], parent: int) -> NoReturn:
         os.dup2(log, 1)
         os.dup2(log, 2)
         sys.stdin.close()
+        # What a plant builds goes with the run.
+        tempfile.tempdir = order["folder"]
         # As if somebody watched: whoever does writes the reports, and here nobody needs them.
         os.environ[Events.VARIABLE] = str(os.open(os.devnull, os.O_WRONLY))
         import pytest

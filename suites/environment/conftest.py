@@ -1,12 +1,15 @@
-"""What the checks of this suite share, and which of them runs last."""
+"""What the checks of this suite share, and which of them run last."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import pytest
 
 from gnnbench.checks import CheckSpec
-from gnnbench.environment import ChildReport, ForkServer, NvmlGpu, NvmlUnavailableError, nvml
+from gnnbench.environment import ChildReport, ForkServer, nvml
 from gnnbench.environment.child.fork_server import Forked
+from gnnbench.environment.health import Listener
 from gnnbench.environment.pyg import installed_extensions
 from gnnbench.environment.survey import Survey, begin, surveyed
 from gnnbench.plugin import options_key
@@ -16,6 +19,8 @@ from .probing import Probing
 _PYG_TIMEOUT_S = 300.0
 #: What asks for the server, by fixture.
 _NEED_SERVER = frozenset({"fork_server"})
+#: They compare the GPUs after everything else has run on them with what they were before; in this order.
+_LAST = ("test_throttling", "test_xids", "test_unchanged", "test_still_there")
 
 
 def pytest_pycollect_makeitem(collector: pytest.Collector, name: str) -> list[pytest.Item] | None:
@@ -52,19 +57,38 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Survey before the machine is described, and ask the GPUs whether they are still there after everything else."""
+    """Survey before the machine is described, and look at the GPUs again after everything else."""
     if any(_NEED_SERVER.intersection(getattr(item, "fixturenames", ())) for item in items):
         _fork_server(config)
-    items.sort(key=lambda item: getattr(item, "originalname", "") == "test_still_there")
+    items.sort(key=_place)
+
+
+def _place(item: pytest.Item) -> int:
+    name = getattr(item, "originalname", "")
+    return _LAST.index(name) + 1 if name in _LAST and item.path.name == "test_health.py" else 0
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Look at the GPUs before anything runs on them, whatever suite comes first."""
+    if any(item.path.name == "test_health.py" for item in session.items):
+        nvml.first()
 
 
 @pytest.fixture(scope="session")
-def gpus_at_start() -> tuple[NvmlGpu, ...] | NvmlUnavailableError:
-    """The GPUs as NVML saw them first, or why it could not be asked."""
-    try:
-        return nvml.gpus()
-    except NvmlUnavailableError as error:
-        return error
+def gpus_at_end() -> nvml.Snapshot:
+    """The GPUs after everything else has run on them."""
+    return nvml.take()
+
+
+@pytest.fixture(scope="session")
+def xid_listener() -> Iterator[Listener | None]:
+    """A process that listens for Xids; None where there is no GPU to listen to."""
+    if not nvml.first().gpus:
+        yield None
+        return
+    listener = Listener()
+    yield listener
+    listener.close()
 
 
 @pytest.fixture(scope="session")
@@ -127,3 +151,5 @@ def _begin_early(request: pytest.FixtureRequest) -> None:
             request.getfixturevalue(name)
     if "probing" in names:
         request.getfixturevalue("probing").start_all(wanted)
+    if "xid_listener" in names:
+        request.getfixturevalue("xid_listener")

@@ -5,15 +5,7 @@ from __future__ import annotations
 import torch
 
 from gnnbench.checks import Evidence, check, fail, not_applicable
-from gnnbench.environment import (
-    NvmlUnavailableError,
-    Support,
-    compat,
-    driver,
-    gpu_absence,
-    join,
-    nvml,
-)
+from gnnbench.environment import Support, compat, driver, gpu_absence, nvml
 
 
 def _require_gpu() -> None:
@@ -91,20 +83,46 @@ def test_architecture(evidence: Evidence) -> None:
 @check(catches=("F35", "F36", "F37"), fix="compare `nvidia-smi -L` inside and outside the container")
 def test_identity(evidence: Evidence) -> None:
     """CUDA and NVML agree on which GPUs there are, joined on UUID, whatever their order."""
-    _require_gpu()
-    try:
-        seen = nvml.gpus()
-    except NvmlUnavailableError as error:
+    ours = driver().gpus
+    if not ours:
+        _require_gpu()
+    seen = nvml.first()
+    if seen.problem is not None:
         fail(
             "NVML does not answer",
             expected="the list of GPUs",
-            found=str(error),
-            fix="start the container with the `utility` driver capability",
+            found=seen.problem.said,
+            cause=seen.problem.cause,
+            fix=seen.problem.fix,
         )
-    ours = driver().gpus
-    partners = join(ours, [gpu.uuid for gpu in seen])
-    evidence.fact("order", {str(ordinal): index for ordinal, index in partners.items()})
-    migs = {uuid for gpu in seen for uuid in gpu.mig_uuids or ()}
-    lost = [gpu.uuid for gpu in ours if partners.get(gpu.ordinal) is None and gpu.uuid not in migs]
+    partners = seen.of(ours)
+    evidence.fact("order", {str(n): gpu.index if gpu else None for n, gpu in partners.items()})
+    lost = [gpu.uuid for gpu in ours if partners[gpu.ordinal] is None]
     if lost:
-        fail("CUDA uses GPUs that NVML does not know", expected="each UUID in both", found=", ".join(lost))
+        fail(
+            f"CUDA uses {len(lost)} GPUs that NVML does not know",
+            expected="each UUID in both",
+            found=f"{', '.join(lost)} in CUDA alone; NVML knows {', '.join(gpu.uuid or '?' for gpu in seen.gpus)}",
+            cause="a container that was given the device files of some GPUs and the names of others",
+        )
+
+
+@check(
+    catches=("F37",),
+    fix="`nvidia-smi mig -cgi 0 -C -i N` on the host makes a MIG device, `nvidia-smi -i N -mig 0` switches MIG off",
+)
+def test_mig(evidence: Evidence) -> None:
+    """A GPU in MIG mode has MIG devices: without one, CUDA can't use it."""
+    if not nvml.first().gpus:
+        _require_gpu()
+    cut = [gpu for gpu in nvml.first().gpus if gpu.mig]
+    evidence.fact("devices", {gpu.label(): list(gpu.mig_uuids) for gpu in cut})
+    empty = [gpu.label() for gpu in cut if not gpu.mig_uuids]
+    # A neighbour without MIG devices is nobody's loss while CUDA has GPUs of its own.
+    if empty and not driver().gpus:
+        fail(
+            f"MIG is on and no MIG device is there: {', '.join(empty)}",
+            expected="a MIG device, or MIG switched off",
+            found="CUDA counts no GPU",
+            cause="MIG mode that was switched on and never partitioned, or a container that was given none of the devices",
+        )

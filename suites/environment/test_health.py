@@ -1,59 +1,312 @@
-"""What the GPUs say of their own health, and whether they are still there at the end."""
+"""What the GPUs say of their own health: before the run, and at its end what it has done to them.
+
+A GPU is judged by its own account, with limits that are its own or NVIDIA's. What it does not tell can't be judged;
+what it does not have is not asked for. Whether torch can use it plays no part: a sick GPU is one that torch may miss.
+"""
 
 from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import NoReturn
 
 import torch
 
 from gnnbench.checks import Evidence, check, fail, inconclusive, not_applicable
-from gnnbench.environment import NvmlGpu, NvmlUnavailableError, driver, gpu_absence, join, nvml
+from gnnbench.environment import driver, gpu_absence, health, nvml
+from gnnbench.environment.cuda import device_nodes
+from gnnbench.environment.health import Listener, Opinion
+from gnnbench.environment.load import copying
 
-AtStart = tuple[NvmlGpu, ...] | NvmlUnavailableError
+_SAY = "`nvidia-smi -q` on the host says more"
 
 
-def _known(gpus_at_start: AtStart) -> tuple[NvmlGpu, ...]:
+def _snapshot() -> nvml.Snapshot:
+    """The GPUs as they were first; ends the check where there is none, or none to ask."""
+    found = nvml.first()
+    if not found.gpus:
+        _nothing_to_ask(found.problem)
+    return found
+
+
+def _nothing_to_ask(problem: nvml.Problem | None) -> NoReturn:
     absence = gpu_absence()
-    if absence is not None:
+    if not (driver().gpus or device_nodes()) and absence is not None:
         not_applicable(absence.summary, needs="cuda", fix=absence.fix)
-    if isinstance(gpus_at_start, NvmlUnavailableError):
-        inconclusive(
-            f"NVML could not be asked: {gpus_at_start}",
-            expected="the list of GPUs",
-            cause="a container without the `utility` driver capability",
-            fix="start the container with NVIDIA_DRIVER_CAPABILITIES=compute,utility",
+    inconclusive(
+        f"NVML could not be asked: {problem.said}" if problem else "NVML counts no GPU",
+        expected="the list of GPUs",
+        found="no answer" if problem else "an empty one",
+        cause=problem.cause if problem else "",
+        fix=problem.fix if problem else "compare `nvidia-smi -L` inside and outside the container",
+    )
+
+
+def _in_use(snapshot: nvml.Snapshot) -> tuple[dict[str, nvml.NvmlGpu], list[Opinion]]:
+    """Label → GPU, for those that CUDA shows this process, or all where it shows none; and those without partner."""
+    ours = driver().gpus
+    if not ours:
+        return {gpu.label(): gpu for gpu in snapshot.gpus if not gpu.lost}, []
+    known, unknown = {}, []
+    partners = snapshot.of(ours)
+    for gpu in ours:
+        partner = partners[gpu.ordinal]
+        if partner is None:
+            unknown.append(
+                Opinion(f"cuda:{gpu.ordinal} ({gpu.uuid})", unread=["NVML does not tell which it is"])
+            )
+        else:
+            known[f"cuda:{gpu.ordinal} = {partner.label()}"] = partner
+    return known, unknown
+
+
+def _conclude(evidence: Evidence, opinions: Iterable[Opinion], *, needs: str) -> None:
+    """One outcome for the GPUs' opinions: a trouble is a failure, a question without an answer inconclusive."""
+    opinions = list(opinions)
+    told: dict[str, dict[str, list[object]]] = {}
+    for opinion in opinions:
+        of_gpu = told.setdefault(opinion.gpu, {})
+        for name, said in asdict(opinion).items():
+            if said and name != "gpu":
+                of_gpu.setdefault(name, []).extend(said)
+    for gpu, words in told.items():
+        evidence.fact(gpu, words or "good")
+    troubled = [(opinion.gpu, trouble) for opinion in opinions for trouble in opinion.troubles]
+    if troubled:
+        gpu, first = troubled[0]
+        more = f" (and {len(troubled) - 1} more)" if len(troubled) > 1 else ""
+        fail(
+            f"{gpu}: {first.text}{more}",
+            expected=first.expected,
+            found="; ".join(f"{where}: {trouble.text}" for where, trouble in troubled),
+            cause=first.cause,
+            fix=first.fix,
         )
-    return gpus_at_start
+    unread = [f"{opinion.gpu}: {what}" for opinion in opinions for what in opinion.unread]
+    if unread:
+        inconclusive(
+            f"it can't be judged: {unread[0]}"
+            + (f" (and {len(unread) - 1} more)" if len(unread) > 1 else ""),
+            expected="answers of NVML that make sense",
+            found="; ".join(unread),
+            fix=_SAY,
+        )
+    lacking = sorted({what for opinion in opinions for what in opinion.lacks})
+    if opinions and all(opinion.lacks for opinion in opinions):
+        not_applicable(f"no GPU here has {', nor '.join(lacking)}", needs=needs)
 
 
-@check(catches=("F39",), fix="`nvidia-smi -q`, and `dmesg | grep Xid` on the host; drain the machine")
-def test_faultless(device: torch.device, gpus_at_start: AtStart, evidence: Evidence) -> None:
-    """A GPU reports no uncorrected memory error and no failed row remapping, and uses all its PCIe lanes."""
-    known = _known(gpus_at_start)
-    if device.type != "cuda":
-        not_applicable(f"{device} has no NVML", needs="cuda", fix="gnnbench run --device cuda")
-    position = join(driver().gpus, [gpu.uuid for gpu in known]).get(device.index)
-    if position is None:
-        inconclusive(f"NVML tells nothing of {device}", cause="a MIG device: its GPU's health is the host's")
-    gpu = known[position]
-    for name in ("uuid", "ecc_errors", "remap_failed", "pcie_width", "pcie_width_max", "throttle_reasons"):
-        evidence.fact(name, getattr(gpu, name))
-    faults = nvml.faults(gpu)
-    if faults:
-        fail(f"{gpu.name} is not healthy: {faults[0]}", expected="no fault", found="; ".join(faults))
+@check(catches=("F35", "F37"), fix="compare `nvidia-smi` inside and outside the container")
+def test_answers(evidence: Evidence) -> None:
+    """NVML answers, and reaches every GPU that it counts and every GPU that CUDA uses."""
+    found = nvml.first()
+    for name, reading in found.versions.items():
+        evidence.fact(name, reading.value)
+    evidence.fact("gpus", len(found.gpus))
+    evidence.fact(
+        "unread",
+        {
+            gpu.label(): {
+                name: reading.why
+                for name, reading in gpu.readings.items()
+                if reading.loss not in (None, nvml.Loss.UNSUPPORTED)
+            }
+            for gpu in found.gpus
+        },
+    )
+    seen = driver().gpus or device_nodes()
+    if found.problem is not None and found.problem.faulty and seen:
+        fail(
+            f"NVML does not answer: {found.problem.said}",
+            expected="the list of GPUs",
+            found=found.problem.said,
+            cause=found.problem.cause,
+            fix=found.problem.fix,
+        )
+    if found.problem is None and not found.gpus and driver().gpus:
+        fail(
+            f"NVML counts no GPU, and CUDA uses {len(driver().gpus)}",
+            expected="each GPU in both",
+            found="an empty list",
+            cause="a container whose device files and libraries come from different drivers",
+        )
+    lost = {gpu.label(): gpu.lost for gpu in _snapshot().gpus if gpu.lost}
+    if lost:
+        name, why = next(iter(lost.items()))
+        fail(
+            f"{name} does not answer: {why}",
+            expected="an answer of every GPU that is counted",
+            found="; ".join(f"{gpu}: {reason}" for gpu, reason in lost.items()),
+            cause="a GPU that fell off the bus, lacks power, must be reset, or was taken from the container",
+            fix="`dmesg | grep -e NVRM -e Xid` on the host; reset it (`nvidia-smi --gpu-reset`), or reboot",
+        )
+
+
+@check(catches=("F36",))
+def test_memory_errors(evidence: Evidence) -> None:
+    """No GPU has had memory errors that could not be corrected."""
+    known, unknown = _in_use(_snapshot())
+    judged = [health.memory_errors(gpu, label) for label, gpu in known.items()]
+    _conclude(evidence, [*judged, *unknown], needs="gpu:ecc")
+
+
+@check()
+def test_remapped_rows(evidence: Evidence) -> None:
+    """No memory row waits to be remapped or could not be, and no page waits to be retired."""
+    known, unknown = _in_use(_snapshot())
+    judged = [health.remapped_rows(gpu, label) for label, gpu in known.items()]
+    _conclude(evidence, [*judged, *unknown], needs="gpu:row_remapping")
+
+
+@check(catches=("F39",))
+def test_temperature(evidence: Evidence) -> None:
+    """No GPU is as hot as the temperature at which it slows down."""
+    known, unknown = _in_use(_snapshot())
+    judged = [health.temperature(gpu, label) for label, gpu in known.items()]
+    _conclude(evidence, [*judged, *unknown], needs="gpu:temperature")
+
+
+@check(catches=("F39",))
+def test_power(evidence: Evidence) -> None:
+    """No GPU's power limit is below its default."""
+    known, unknown = _in_use(_snapshot())
+    judged = [health.power(gpu, label) for label, gpu in known.items()]
+    _conclude(evidence, [*judged, *unknown], needs="gpu:power_limit")
+
+
+@check(catches=("F39",))
+def test_clocks(evidence: Evidence) -> None:
+    """No GPU's clocks are set below their default."""
+    known, unknown = _in_use(_snapshot())
+    judged = [health.clocks(gpu, label) for label, gpu in known.items()]
+    _conclude(evidence, [*judged, *unknown], needs="gpu:application_clocks")
+
+
+@check(catches=("F39",))
+def test_pcie(evidence: Evidence) -> None:
+    """Every GPU uses all lanes of its PCIe link and, under load, its newest generation."""
+    snapshot, loaded = _snapshot(), False
+    if torch.cuda.device_count():
+        with copying([f"cuda:{index}" for index in range(torch.cuda.device_count())]) as loaded:
+            under_load = nvml.take() if loaded else snapshot
+        # The link alone is read again; should NVML fail now, what it said first stands.
+        snapshot, loaded = (under_load, loaded) if under_load.gpus else (snapshot, False)
+    evidence.fact("under_load", loaded)
+    known, unknown = _in_use(snapshot)
+    judged = [health.pcie(gpu, label, loaded=loaded) for label, gpu in known.items()]
+    _conclude(evidence, [*judged, *unknown], needs="gpu:pcie")
+
+
+@check()
+def test_nvlink(evidence: Evidence) -> None:
+    """Every NVLink is up that is up on GPUs of the same model, or that leads to a switch."""
+    snapshot = _snapshot()
+    known, unknown = _in_use(snapshot)
+    judged = [health.nvlink(gpu, label, peers=snapshot.gpus) for label, gpu in known.items()]
+    _conclude(evidence, [*judged, *unknown], needs="gpu:nvlink")
+
+
+@check(catches=("F29",))
+def test_fabric(evidence: Evidence) -> None:
+    """Where GPUs hang on NVSwitches, each has been made part of their fabric."""
+    known, unknown = _in_use(_snapshot())
+    judged = [health.fabric(gpu, label) for label, gpu in known.items()]
+    _conclude(evidence, [*judged, *unknown], needs="gpu:nvswitch")
+
+
+@check()
+def test_modes(evidence: Evidence) -> None:
+    """Every GPU lets several processes compute on it."""
+    known, unknown = _in_use(_snapshot())
+    judged = [health.modes(gpu, label) for label, gpu in known.items()]
+    _conclude(evidence, [*judged, *unknown], needs="gpu:compute_mode")
+
+
+@check(fix="wait for the others, or choose another GPU with CUDA_VISIBLE_DEVICES")
+def test_others(evidence: Evidence) -> None:
+    """Nobody else computes on the GPUs."""
+    known, unknown = _in_use(_snapshot())
+    own = {os.getpid(), *health.own_processes()}
+    judged = [health.others(gpu, label, own=own) for label, gpu in known.items()]
+    _conclude(evidence, [*judged, *unknown], needs="gpu:processes")
+
+
+@check(catches=("F39",))
+def test_throttling(gpus_at_end: nvml.Snapshot, evidence: Evidence) -> None:
+    """Neither heat nor the power supply held clocks down, at the start, at the end or between."""
+    known, unknown = _in_use(_snapshot())
+    judged = [
+        health.throttling(gpu, health.counterpart(gpu, gpus_at_end) or nvml.NvmlGpu(index=gpu.index), label)
+        for label, gpu in known.items()
+    ]
+    _conclude(evidence, [*judged, *unknown], needs="gpu:throttling")
+
+
+@check()
+def test_xids(xid_listener: Listener | None, evidence: Evidence) -> None:
+    """The driver has reported no error (Xid) of a GPU, but for those that programs cause."""
+    snapshot = _snapshot()
+    log, heard = (
+        health.kernel_log(),
+        ([], "nobody listened") if xid_listener is None else xid_listener.heard(),
+    )
+    evidence.fact("kernel_log", log[1] or f"{len(log[0])} Xids")
+    evidence.fact("events", heard[1] or f"{len(heard[0])} Xids")
+    known, unknown = _in_use(snapshot)
+    judged = [
+        health.judge_xids(gpu, label, since=snapshot.taken_s, log=log, heard=heard)
+        for label, gpu in known.items()
+    ]
+    _conclude(evidence, [*judged, *unknown], needs="gpu:xids")
+
+
+@check(
+    fix="`nvidia-smi -q` and `dmesg | grep Xid` on the host; take the machine out of use until it is known why"
+)
+def test_unchanged(gpus_at_end: nvml.Snapshot, evidence: Evidence) -> None:
+    """No error counter of a GPU has grown during the run, and no setting has changed."""
+    before = _snapshot()
+    if not gpus_at_end.gpus:
+        inconclusive(
+            "NVML did not answer at the end",
+            expected="the counters of the start",
+            found=gpus_at_end.problem.said if gpus_at_end.problem else "no GPU",
+        )
+    seconds = max(0.0, (gpus_at_end.taken_s or time.monotonic()) - before.taken_s)
+    evidence.fact("seconds", round(seconds, 1))
+    known, unknown = _in_use(before)
+    judged = []
+    for label, gpu in known.items():
+        after = health.counterpart(gpu, gpus_at_end)
+        if after is None or after.lost:
+            judged.append(
+                Opinion(label, unread=[f"at the end: {after.lost if after else 'no longer listed'}"])
+            )
+            continue
+        judged += [
+            health.grown(gpu, after, label, seconds=seconds),
+            health.changed(gpu, after, label),
+        ]
+    _conclude(evidence, [*judged, *unknown], needs="gpu:counters")
 
 
 @check(
     catches=("F35",),
     fix="`dmesg | grep Xid` on the host; with cgroup v2 upgrade nvidia-container-toolkit, or use CDI",
 )
-def test_still_there(gpus_at_start: AtStart, evidence: Evidence) -> None:
+def test_still_there(gpus_at_end: nvml.Snapshot, evidence: Evidence) -> None:
     """After all other checks, every GPU that was there at the start still answers."""
-    known = _known(gpus_at_start)
-    lost = nvml.lost(known)
+    before = _snapshot()
+    if all(gpu.lost for gpu in before.gpus):
+        inconclusive("no GPU answered at the start", expected="one to look for at the end", found="none")
+    lost = health.lost(before, gpus_at_end)
     evidence.fact("lost", lost)
     if lost:
         fail(
-            f"{len(lost)} of {len(known)} GPUs were lost during the run",
+            f"{len(lost)} of {len(before.gpus)} GPUs were lost during the run",
             expected="every GPU to answer as at the start",
-            found="; ".join(f"{uuid}: {why}" for uuid, why in lost.items()),
+            found="; ".join(f"{gpu}: {why}" for gpu, why in lost.items()),
             cause="a GPU that fell off its bus, or a `systemctl daemon-reload` that took the container's devices",
         )

@@ -79,6 +79,16 @@ class Child:
             start_new_session=True,
         )
 
+    @property
+    def said(self) -> str:
+        """What it has printed so far: the last few thousand characters."""
+        return self._papers.stdout() if self._report is None else self._report.stdout
+
+    @property
+    def running(self) -> bool:
+        """Whether it has not ended by itself."""
+        return self._report is None and not self._has_ended()
+
     def wait(self) -> ChildReport:
         """Wait until it has ended or its time is over, and kill all that it started."""
         if self._report is None:
@@ -111,13 +121,16 @@ class Child:
         self.close()
 
     def _ended_before_deadline(self) -> bool:
-        # WNOWAIT leaves it unreaped, so that the number of its group can't go to a stranger before the kill.
-        options = os.WEXITED | os.WNOHANG | os.WNOWAIT
-        while os.waitid(os.P_PID, self._process.pid, options) is None:
+        while not self._has_ended():
             if time.monotonic() >= self._deadline:
                 return False
             time.sleep(_POLL_S)
         return True
+
+    def _has_ended(self) -> bool:
+        # WNOWAIT leaves it unreaped, so that the number of its group can't go to a stranger before the kill.
+        options = os.WEXITED | os.WNOHANG | os.WNOWAIT
+        return os.waitid(os.P_PID, self._process.pid, options) is not None
 
     def _kill(self) -> int:
         os.killpg(self._process.pid, signal.SIGKILL)

@@ -52,6 +52,6 @@ def _anonymous_file() -> IO[bytes]:
 
 
 def _tail(file: IO[bytes]) -> str:
-    size = file.seek(0, os.SEEK_END)
-    file.seek(max(0, size - _TAIL_BYTES))
-    return file.read().decode("utf-8", "replace")
+    # By position: the child writes through the same open file, and its place in it must not be moved.
+    size = os.fstat(file.fileno()).st_size
+    return os.pread(file.fileno(), _TAIL_BYTES, max(0, size - _TAIL_BYTES)).decode("utf-8", "replace")
