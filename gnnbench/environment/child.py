@@ -21,6 +21,8 @@ from typing import IO, Any
 
 _TAIL_BYTES = 8_000
 _POLL_S = 0.005
+#: What a killed process may take to go, with many gigabytes to give back.
+_KILL_S = 10.0
 #: Runs in the child before anything of ours: it gets the parent's sys.path, so that both find the same
 #: modules, but not the working directory, where a folder `torch` would hide the installed one.
 _BOOT = (
@@ -135,6 +137,17 @@ class Child:
             self._close_files()
         return self._report
 
+    @property
+    def running(self) -> bool:
+        """Whether it has not ended yet."""
+        if self._report is not None:
+            return False
+        return os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+
+    def said(self) -> str:
+        """What it has written to standard output until now, the last few thousand characters."""
+        return _tail(self._stdout) if self._report is None else self._report.stdout
+
     def close(self) -> None:
         """Kill it, where it still runs, and all that it started."""
         if self._report is None:
@@ -158,11 +171,15 @@ class Child:
             time.sleep(_POLL_S)
         return True
 
-    def _kill(self) -> int:
+    def _kill(self) -> int | None:
+        """Its status; None where even SIGKILL does not end it, as in a driver that never returns from the kernel."""
         os.killpg(self._process.pid, signal.SIGKILL)
-        return self._process.wait()
+        try:
+            return self._process.wait(_KILL_S)
+        except subprocess.TimeoutExpired:
+            return None
 
-    def _judge(self, *, hung: bool, status: int) -> ChildReport:
+    def _judge(self, *, hung: bool, status: int | None) -> ChildReport:
         answer = _read_answer(self._answer)
         common: dict[str, Any] = {
             "target": self.target,
@@ -170,8 +187,11 @@ class Child:
             "stdout": _tail(self._stdout),
             "stderr": _tail(self._stderr),
             "value": answer.get("value"),
-            "exit_status": status if status >= 0 else None,
+            "exit_status": status if status is not None and status >= 0 else None,
         }
+        if status is None:
+            stuck = f"no end within {self._timeout:g} s, and it can't be killed: it is stuck in the kernel"
+            return ChildReport(ending=Ending.HUNG, error=stuck, **common)
         if hung:
             return ChildReport(ending=Ending.HUNG, error=f"no end within {self._timeout:g} s", **common)
         if status < 0:
