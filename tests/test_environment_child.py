@@ -110,3 +110,22 @@ def test_close_kills():
         pid = child._process.pid
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+def test_a_process_that_can_not_be_killed(monkeypatch):
+    """A driver that never returns from the kernel leaves a process that outlives SIGKILL: the run goes on."""
+    import subprocess
+
+    def stuck(self, timeout=None):
+        assert timeout is not None, "waiting for it without end would hang the run"
+        raise subprocess.TimeoutExpired("python", timeout)
+
+    child = start("time:sleep", 60, timeout=0.2)
+    wait = subprocess.Popen.wait
+    monkeypatch.setattr("subprocess.Popen.wait", stuck)
+    report = child.wait()
+    monkeypatch.undo()
+    wait(child._process)
+
+    assert report.ending is Ending.HUNG
+    assert "stuck in the kernel" in report.error

@@ -76,8 +76,9 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 @pytest.fixture(scope="session")
 def gpus_at_end() -> nvml.Snapshot:
-    """The GPUs after everything else has run on them."""
-    return nvml.take()
+    """The GPUs after everything else has run on them; as at the start where there was none to look at again."""
+    before = nvml.first()
+    return nvml.take() if before.gpus else before
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import NoReturn
 
@@ -20,7 +20,10 @@ from gnnbench.environment.cuda import device_nodes
 from gnnbench.environment.health import Listener, Opinion
 from gnnbench.environment.load import copying
 
-_SAY = "`nvidia-smi -q` on the host says more"
+_SAY = "`nvidia-smi -q` on the host says more; update the driver and nvidia-ml-py where they do not know the question"
+_ASK_AS_ROOT = (
+    "run this check on the host, or as root: the driver refuses the answer to this user or container"
+)
 
 
 def _snapshot() -> nvml.Snapshot:
@@ -76,26 +79,34 @@ def _conclude(evidence: Evidence, opinions: Iterable[Opinion], *, needs: str) ->
     troubled = [(opinion.gpu, trouble) for opinion in opinions for trouble in opinion.troubles]
     if troubled:
         gpu, first = troubled[0]
-        more = f" (and {len(troubled) - 1} more)" if len(troubled) > 1 else ""
         fail(
-            f"{gpu}: {first.text}{more}",
+            f"{_short(gpu)}: {first.text}{_more(troubled)}",
             expected=first.expected,
             found="; ".join(f"{where}: {trouble.text}" for where, trouble in troubled),
             cause=first.cause,
             fix=first.fix,
         )
-    unread = [f"{opinion.gpu}: {what}" for opinion in opinions for what in opinion.unread]
+    unread = [(opinion.gpu, what) for opinion in opinions for what in opinion.unread]
     if unread:
+        gpu, what = unread[0]
         inconclusive(
-            f"it can't be judged: {unread[0]}"
-            + (f" (and {len(unread) - 1} more)" if len(unread) > 1 else ""),
+            f"{_short(gpu)} can't be judged: {what}{_more(unread)}",
             expected="answers of NVML that make sense",
-            found="; ".join(unread),
-            fix=_SAY,
+            found="; ".join(f"{where}: {why}" for where, why in unread),
+            fix=_ASK_AS_ROOT if nvml.Loss.REFUSED.value in what else _SAY,
         )
     lacking = sorted({what for opinion in opinions for what in opinion.lacks})
     if opinions and all(opinion.lacks for opinion in opinions):
         not_applicable(f"no GPU here has {', nor '.join(lacking)}", needs=needs)
+
+
+def _short(label: str) -> str:
+    """Without the product and the UUID, which stand in what was found."""
+    return label.partition(" (")[0]
+
+
+def _more(found: Sequence[object]) -> str:
+    return f" (and {len(found) - 1} more)" if len(found) > 1 else ""
 
 
 @check(catches=("F35", "F37"), fix="compare `nvidia-smi` inside and outside the container")

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any
 
 from gnnbench.environment.child.forks import PACKET_BYTES
-from gnnbench.environment.child.interpreter import clean_environment, command, run
+from gnnbench.environment.child.interpreter import KILL_S, clean_environment, command, run
 from gnnbench.environment.child.papers import Papers
 from gnnbench.environment.child.report import ChildReport, Limits, judge
 
@@ -125,7 +125,10 @@ class ForkServer:
             os.killpg(self._process.pid, signal.SIGKILL)
         except ProcessLookupError:
             pass  # gone by itself
-        self._process.wait()
+        try:
+            self._process.wait(KILL_S)
+        except subprocess.TimeoutExpired:
+            pass  # stuck in the kernel: nobody can end it
         self._papers.close()
         for fork in self._forks:
             fork.forget()

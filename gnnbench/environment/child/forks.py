@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from gnnbench.environment.child.inside import die_with, serve
+from gnnbench.environment.child.interpreter import KILL_S
 
 PACKET_BYTES = 1 << 20
 _POLL_MS = 4
@@ -145,7 +146,18 @@ def _live(connection: socket.socket, order: dict[str, Any], descriptors: tuple[i
         os._exit(status)
 
 
-def _ended(running: dict[int, _Fork]) -> list[tuple[_Fork, int, bool]]:
+def _reap(pid: int) -> int | None:
+    """The status of what was killed; None where even SIGKILL does not end it."""
+    end = time.monotonic() + KILL_S
+    while time.monotonic() < end:
+        gone, status = os.waitpid(pid, os.WNOHANG)
+        if gone:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(_POLL_MS / 1000)
+    return None
+
+
+def _ended(running: dict[int, _Fork]) -> list[tuple[_Fork, int | None, bool]]:
     """Those that have left, with their status; those whose time is over are killed with all that they started."""
     found = []
     for pid, fork in list(running.items()):
@@ -153,9 +165,8 @@ def _ended(running: dict[int, _Fork]) -> list[tuple[_Fork, int, bool]]:
         if not hung and os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
             continue
         _kill(pid)
-        _, status = os.waitpid(pid, 0)
         del running[pid]
-        found.append((fork, os.waitstatus_to_exitcode(status), hung))
+        found.append((fork, _reap(pid), hung))
     return found
 
 

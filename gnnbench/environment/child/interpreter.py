@@ -17,6 +17,8 @@ from gnnbench.environment.child.papers import Papers
 from gnnbench.environment.child.report import ChildReport, Limits, judge
 
 _POLL_S = 0.005
+#: What a killed process may take to go, with many gigabytes to give back.
+KILL_S = 10.0
 #: Runs in the child before anything of ours: it gets the parent's sys.path, so that both find the same
 #: modules, but not the working directory, where a folder `torch` would hide the installed one.
 _BOOT = (
@@ -79,7 +81,6 @@ class Child:
             start_new_session=True,
         )
 
-    @property
     def said(self) -> str:
         """What it has printed so far: the last few thousand characters."""
         return self._papers.stdout() if self._report is None else self._report.stdout
@@ -132,9 +133,13 @@ class Child:
         options = os.WEXITED | os.WNOHANG | os.WNOWAIT
         return os.waitid(os.P_PID, self._process.pid, options) is not None
 
-    def _kill(self) -> int:
+    def _kill(self) -> int | None:
+        """Its status; None where even SIGKILL does not end it, as in a driver that never returns from the kernel."""
         os.killpg(self._process.pid, signal.SIGKILL)
-        return self._process.wait()
+        try:
+            return self._process.wait(KILL_S)
+        except subprocess.TimeoutExpired:
+            return None
 
 
 def start(

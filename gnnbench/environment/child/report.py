@@ -68,7 +68,7 @@ def judge(
     target: str,
     *,
     answer: dict[str, Any],
-    status: int,
+    status: int | None,
     hung_after: float | None = None,
     seconds: float,
     stdout: str,
@@ -79,7 +79,7 @@ def judge(
     Args:
         target: what it ran.
         answer: what it wrote: `value`, or `error` with `type` and `traceback`; empty where it wrote nothing.
-        status: its exit status, negative for the signal that killed it.
+        status: its exit status, negative for the signal that killed it; None where it could not be killed.
         hung_after: the seconds after which it was killed, or None where it ended by itself.
         seconds: how long it ran.
         stdout: what it printed.
@@ -91,8 +91,13 @@ def judge(
         "stdout": stdout,
         "stderr": stderr,
         "value": answer.get("value"),
-        "exit_status": status if status >= 0 else None,
+        "exit_status": status if status is not None and status >= 0 else None,
     }
+    if status is None:
+        after = "" if hung_after is None else f"no end within {hung_after:g} s, and "
+        return ChildReport(
+            ending=Ending.HUNG, error=f"{after}it can't be killed: it is stuck in the kernel", **common
+        )
     if hung_after is not None:
         return ChildReport(ending=Ending.HUNG, error=f"no end within {hung_after:g} s", **common)
     if status < 0:

@@ -53,7 +53,11 @@ def others(gpu: NvmlGpu, label: str, *, own: Collection[int], proc: Path = Path(
     if found is None:
         return opinion
     strangers = [one for one in found if one["pid"] not in own]
-    if strangers:
+    if strangers and gpu.mig:
+        opinion.unread.append(
+            f"compute_processes: {len(strangers)} processes compute on its MIG devices, and not on which is told"
+        )
+    elif strangers:
         opinion.trouble(
             f"{len(strangers)} other process{'es' * (len(strangers) > 1)} compute{'s' * (len(strangers) == 1)} on it: "
             + ", ".join(_told(one["pid"], one["memory"], proc) for one in strangers),

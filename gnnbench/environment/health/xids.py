@@ -55,8 +55,7 @@ _RECORD_BYTES = 8192
 _CLOCK_SLACK_S = 1.0
 _WATCH_LIMIT_S = 7 * 24 * 3600.0
 _WAIT_MS = 1000
-#: For a listener to begin at all, and for it to tell what had come before it was asked.
-_BEGIN_S, _GRACE_S, _POLL_S = 10.0, 0.2, 0.01
+_BEGIN_S, _ARRIVE_S = 20.0, 0.1
 #: nvml.h, `nvmlEventTypeXidCriticalError`; and the code of a wait that saw nothing.
 _XID_EVENT, _TIMED_OUT = 0x8, 10
 
@@ -153,7 +152,7 @@ class Listener:
     def heard(self) -> tuple[list[Xid], str]:
         """The Xids since the start, and why there may be more where it could not listen well. Ends the child."""
         if self._heard is None:
-            self._let_it_listen()
+            self._settle()
             self._child.close()
             report = self._child.wait()
             lines = report.stdout.splitlines()
@@ -171,12 +170,12 @@ class Listener:
             self._heard = xids, "; ".join(deaf)
         return self._heard
 
-    def _let_it_listen(self) -> None:
-        """A run may be over before it has begun to; what came meanwhile is then told at once."""
-        end = time.monotonic() + _BEGIN_S
-        while "listening" not in self._child.said and self._child.running and time.monotonic() < end:
-            time.sleep(_POLL_S)
-        time.sleep(_GRACE_S)
+    def _settle(self) -> None:
+        """Let it begin, in a run that was over at once, and let what has just happened arrive."""
+        deadline = time.monotonic() + _BEGIN_S
+        while time.monotonic() < deadline and self._child.running and "listening" not in self._child.said():
+            time.sleep(0.01)
+        time.sleep(_ARRIVE_S)
 
     def close(self) -> None:
         """Be rid of it."""

@@ -83,7 +83,12 @@ def ask(question: Callable[[], Any], sensible: Callable[[Any], bool] = lambda _:
         fits = sensible(value)
     except Exception:
         fits = False
-    return Reading(value=value) if fits else Reading(loss=Loss.NONSENSE, said=_shorten(f"it says {value!r}"))
+    return Reading(value=value) if fits else Reading(loss=Loss.NONSENSE, said=_shorten(_said(value)))
+
+
+def _said(value: Any) -> str:
+    signed = isinstance(value, int) and 2**31 <= value < 2**32
+    return f"it says {value!r}" + (f", which is {value - 2**32} where it has a sign" if signed else "")
 
 
 def loss_of(error: BaseException) -> Loss:
