@@ -28,10 +28,10 @@ def package(folder, name, file="_C.so", source="", **options):
     return library(folder / name / file, source, **options)
 
 
-def torch(folder, cuda=None, *, defines="_ZN3c105aliveEv", source=""):
-    """A torch by its files: `libc10.so`, which defines `defines`, and what `version.py` says."""
+def torch(folder, cuda=None, *, defines="_ZN3c105aliveEv", source="", more=()):
+    """A torch by its files: `libc10.so`, which defines `defines`, what it loads, and what `version.py` says."""
     package(folder, "torch", "lib/libc10.so", f"void {defines}(void) {{}} {source}", soname="libc10.so")
-    c10 = ["-Wl,--no-as-needed", f"-L{folder}/torch/lib", "-lc10", "-Wl,-rpath,$ORIGIN"]
+    c10 = ["-Wl,--no-as-needed", f"-L{folder}/torch/lib", "-lc10", "-Wl,-rpath,$ORIGIN", *more]
     package(folder, "torch", "lib/libtorch_global_deps.so", flags=c10)
     (folder / "torch" / "version.py").write_text(
         f"from typing import Optional\n__version__ = '2.8.0'\ncuda: Optional[str] = {cuda!r}\n"

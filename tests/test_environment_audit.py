@@ -120,6 +120,10 @@ def test_order_of_search(tmp_path):
     assert chosen(new, library_path="") == "runpath"
     (places["runpath"] / "libx.so").write_bytes(b"\x7fELF but not really, and long enough")
     assert chosen(new, library_path="") == "cache"
+    foreign = bytearray((places["cache"] / "libx.so").read_bytes())
+    struct.pack_into("<H", foreign, 18, MACHINES["s390x"])
+    (places["runpath"] / "libx.so").write_bytes(foreign)
+    assert chosen(new, library_path="") == "cache"
     assert chosen(new, library_path="", cache={}) == "default"
     assert chosen(new, library_path="", cache={}, folders=()) is None
 
@@ -136,6 +140,13 @@ def test_a_search_path_is_inherited(tmp_path):
         )  # fmt: skip
 
         assert Loader(library_path="", cache={}, folders=()).closure(opened(top)).missing == missing
+    # Nor is it inherited by a file that has a DT_RUNPATH of its own.
+    library(
+        tmp_path / "liby.so", soname="liby.so",
+        flags=["-Wl,--no-as-needed", f"-L{tmp_path}/deep", "-lz", "-Wl,-rpath,/nowhere", "-Wl,--enable-new-dtags"],
+    )  # fmt: skip
+    old = opened(tmp_path / "disable.so")
+    assert Loader(library_path="", cache={}, folders=()).closure(old).missing == {"libz.so": "liby.so"}
 
 
 def test_the_cache(tmp_path):
@@ -269,12 +280,14 @@ def test_another_cuda(tmp_path, cuda, library_, told):
 def test_undefined_symbols(tmp_path):
     """Only what nobody defines: torch, a sibling, Python and the C library do; weak ones need not be."""
     torch(tmp_path)
+    package(tmp_path, "help.libs", "libelse.so", "void elsewhere(void) {}", soname="libelse.so")
     package(
         tmp_path, "fine", "_C.so",
         call(ALIVE) + "extern void sibling(void), PyErr_Clear(void), getpid(void);"
         "extern void weak(void) __attribute__((weak));"
-        "void all(void) { sibling(); PyErr_Clear(); getpid(); if (weak) weak(); }",
-        flags=linked(tmp_path, "c10"),
+        "extern void elsewhere(void);"
+        "void all(void) { sibling(); elsewhere(); PyErr_Clear(); getpid(); if (weak) weak(); }",
+        flags=[*linked(tmp_path, "c10"), f"-L{tmp_path}/help.libs", "-lelse"],
     )  # fmt: skip
     package(tmp_path, "fine", "lib/libsibling.so", "void sibling(void) {}")
     package(tmp_path, "user", "_C.so", call(GONE) + "extern void more(void); void f(void) { more(); }")
@@ -374,6 +387,21 @@ def test_device_code(tmp_path):
     assert user.serves((9, 0)).support is Support.PTX
     assert found["nvidia/lib/libcusparseLt.so.0"].optional
     assert not user.optional
+
+
+def test_device_code_of_the_system(tmp_path):
+    """Libraries that torch loads from outside of Python's folders count too: vendors' images have CUDA in /usr/local."""
+    library(tmp_path / "cuda" / "libcublas.so.12", device_code([["sm_80"]]), soname="libcublas.so.12")
+    torch(
+        tmp_path / "site",
+        "12.6",
+        more=[f"-L{tmp_path}/cuda", "-l:libcublas.so.12", f"-Wl,-rpath,{tmp_path}/cuda"],
+    )
+    (found,) = audit.device_code(audited(tmp_path / "site"))
+
+    assert found.file.path == tmp_path / "cuda" / "libcublas.so.12"
+    assert found.serves((9, 0)).support is Support.NONE
+    assert not found.optional
 
 
 @pytest.mark.parametrize(

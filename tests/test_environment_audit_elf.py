@@ -56,6 +56,20 @@ def test_a_library(sample):
     assert not elf.mentions(b"nowhere")
 
 
+def test_weak_versions(sample):
+    """A version that is marked as weak (VER_FLG_WEAK) may be absent: the loader says nothing of it."""
+    image = bytearray((sample / "libuser.so").read_bytes())
+    hashed = 0
+    for letter in b"BASE_1.0":  # System V ABI, "Hash Table"
+        hashed = (hashed << 4) + letter
+        high = hashed & 0xF0000000
+        hashed = (hashed ^ high >> 24) & ~high
+    # An entry of .gnu.version_r: hash, then flags.
+    struct.pack_into("<H", image, image.index(struct.pack("<IHH", hashed, 0, 2)) + 4, 2)
+
+    assert ElfFile(bytes(image)).version_needs == ()
+
+
 def test_old_search_path(sample, tmp_path):
     """DT_RPATH, which is searched otherwise than DT_RUNPATH, is told from it."""
     elf = ElfFile.open(library(tmp_path / "lib.so", flags=["-Wl,-rpath,/a", "-Wl,--disable-new-dtags"]))
@@ -80,6 +94,9 @@ def test_without_sections(sample, style):
     assert stripped.defined == ElfFile.open(path).defined == {b"here"}
     assert stripped.undefined == {b"elsewhere"}
     assert stripped.version_needs == (("libbase.so.1", "BASE_1.0"),)
+    # The last segment holds data that nothing of the above is in.
+    with pytest.raises(ElfError, match="truncated"):
+        ElfFile(bytes(whole[: max(stripped.load_ends) - 1]))
 
 
 def test_it_agrees_with_binutils(sample):

@@ -23,7 +23,6 @@ _NEEDED, _HASH, _STRTAB, _SYMTAB, _STRSZ, _SONAME, _RPATH, _RUNPATH = 1, 4, 5, 6
 _GNU_HASH, _VERDEF, _VERDEFNUM, _VERNEED, _VERNEEDNUM = 0x6FFFFEF5, *range(0x6FFFFFFC, 0x70000000)
 _SHT_NOBITS, _SHT_DYNSYM = 8, 11
 _GLOBAL, _WEAK, _GNU_UNIQUE = 1, 2, 10
-_DEFAULT, _PROTECTED = 0, 3
 _SYMBOL = struct.Struct("<IBBHQQ")
 
 
@@ -124,6 +123,11 @@ class ElfFile:
         """Sections with one of these names, in the order of the file."""
         return [section for section in self.sections if section.name in names]
 
+    @property
+    def load_ends(self) -> tuple[int, ...]:
+        """Where each part that is loaded ends in the file, in bytes."""
+        return tuple(offset + size for _, offset, size in self._loads)
+
     #
     # Symbols
     #
@@ -133,17 +137,15 @@ class ElfFile:
         """Names that other files can bind to."""
         return frozenset(
             name
-            for name, binding, visibility, home in self._symbols()
-            if home and binding in (_GLOBAL, _WEAK, _GNU_UNIQUE) and visibility in (_DEFAULT, _PROTECTED)
+            for name, binding, home in self._symbols()
+            if home and binding in (_GLOBAL, _WEAK, _GNU_UNIQUE)
         )
 
     @cached_property
     def undefined(self) -> frozenset[bytes]:
         """Names that other files must define. Weak ones need not be, and are left out."""
         return frozenset(
-            name
-            for name, binding, _, home in self._symbols()
-            if not home and binding in (_GLOBAL, _GNU_UNIQUE)
+            name for name, binding, home in self._symbols() if not home and binding in (_GLOBAL, _GNU_UNIQUE)
         )
 
     def mentions(self, *words: bytes) -> bool:
@@ -151,20 +153,20 @@ class ElfFile:
         start, size = self._strings
         return any(self.image.find(word, start, start + size) >= 0 for word in words)
 
-    def _symbols(self) -> Iterator[tuple[bytes, int, int, int]]:
-        """Name, binding, visibility and section of each dynamic symbol."""
+    def _symbols(self) -> Iterator[tuple[bytes, int, int]]:
+        """Name, binding and section of each dynamic symbol."""
         if _SYMTAB not in self._dynamic:
             return
         table = self._offset(self._dynamic[_SYMTAB])
         count = self._symbol_count(table)
         start, size = self._strings
         end, find, image = start + size, self.image.find, self.image
-        for at, info, other, home, _, _ in _SYMBOL.iter_unpack(self._bytes(table, count * _SYMBOL.size)):
+        for at, info, _, home, _, _ in _SYMBOL.iter_unpack(self._bytes(table, count * _SYMBOL.size)):
             if at >= size:
                 raise ElfError(f"expected a symbol's name within {size} bytes, found it at {at}")
             stop = find(b"\0", start + at, end)
             if at and stop > 0:
-                yield image[start + at : stop], info >> 4, other & 3, home
+                yield image[start + at : stop], info >> 4, home
 
     def _symbol_count(self, table: int) -> int:
         for section in self.sections:
