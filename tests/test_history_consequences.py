@@ -1,0 +1,83 @@
+"""gnnbench.history.consequences: every one follows from its change, falls on the right side, and names what exists."""
+
+import re
+from dataclasses import fields
+
+import pytest
+from history_cases import CASES, HARMLESS, document
+
+from gnnbench.environment import FACTS, NvmlGpu
+from gnnbench.environment.variables import recorded
+from gnnbench.history import CONSEQUENCES, Weight, address, compare, short
+from gnnbench.record import Device
+
+#: Facts that are read in a clean child process, and are no line of the registry here.
+ELSEWHERE = {"hardware.gpu_count", "hardware.capabilities", "nccl.transport", "pyg.flags", "pyg.extensions"}
+_OTHER_WAY = {"a": "b", "b": "a", "both": "both"}
+
+
+def named(first, second):
+    """(consequence, whose) of every change between two cases."""
+    difference = compare(document(first), document(second))
+    return {(one.consequence, one.whose) for change in difference.changes for one in change.consequences}
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{next(iter(case[1] or case[0]))}-{case[2]}")
+def test_it_follows(case):
+    """From its change, on the side that suffers it; with the documents exchanged, on the other."""
+    first, second, words, whose = case
+    found = {(one, side) for one, side in named(first, second) if words in one.text}
+
+    assert {side for _, side in found} == {whose}
+    assert {(one, _OTHER_WAY[side]) for one, side in named(second, first) if words in one.text} == found
+
+
+@pytest.mark.parametrize("case", HARMLESS, ids=lambda case: f"{next(iter(case[1]))}-{case[2]}")
+def test_it_does_not_follow(case):
+    """From a change of the same fact that is harmless, in the second document."""
+    first, second, words, _ = case
+
+    assert compare(document(first), document(second)).changes
+    assert not [one for one, side in named(first, second) if words in one.text and side != "a"]
+
+
+def test_every_consequence_is_tried():
+    """None is left that no case brings about."""
+    told = {id(one) for first, second, _, _ in CASES for one, _ in named(first, second)}
+
+    assert [f"{one.key}: {one.text}" for one in CONSEQUENCES if id(one) not in told] == []
+
+
+def test_keys_name_what_is_recorded():
+    """A key with a slip in it would never be told of."""
+    facts = {spec.key for spec in FACTS} | ELSEWHERE
+    for one in CONSEQUENCES:
+        group, _, name = one.key.partition(".")
+        fact, _, rest = name.partition(".")
+        if group == "packages" and f"packages.{fact}" not in facts:
+            assert re.fullmatch(r"[a-z0-9*]+(-[a-z0-9*]+)*", name), one.key
+        elif group == "devices":
+            assert name in {field.name for field in fields(Device)}, one.key
+        else:
+            assert f"{group}.{fact}" in facts, one.key
+        if one.key.startswith("variables.set."):
+            assert recorded({rest: "1"}) == {rest: "1"}, one.key
+        if one.key.startswith("hardware.gpus."):
+            assert rest in {field.name for field in fields(NvmlGpu)}, one.key
+
+
+def test_each_says_who_says_so():
+    """A source is an issue or an address, and the text is whole sentences."""
+    for one in CONSEQUENCES:
+        assert one.sources, one.key
+        for source in one.sources:
+            assert re.fullmatch(r"https://[\w.-]+/\S*", address(source)), source
+            assert short(source), source
+        assert re.fullmatch(r"[A-Z`].*[.`]|`?\w.*[.`\"]", one.text, re.DOTALL), one.text
+        assert one.text.count("`") % 2 == 0, one.text
+        assert one.weight in (Weight.BREAKS, Weight.RESULTS, Weight.SPEED)
+
+
+def test_none_is_there_twice():
+    """One key, one text."""
+    assert len({(one.key, one.text) for one in CONSEQUENCES}) == len(CONSEQUENCES)
