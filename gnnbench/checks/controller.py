@@ -16,7 +16,8 @@ from gnnbench.checks.declaration import CheckSpec, id_of_nodeid
 from gnnbench.checks.judgement import shorten
 from gnnbench.checks.options import RUN_ID, Options
 from gnnbench.checks.recorder import Recorder
-from gnnbench.checks.suites import REQUIRED, SUITES
+from gnnbench.checks.suites import CONTRACT, REQUIRED, SUITES
+from gnnbench.contract import Contract
 from gnnbench.record import (
     Environment,
     Finding,
@@ -46,14 +47,23 @@ class Controller:
         options: of this session.
         version: of gnnbench, for the document.
         describe: reads environment and device names; called once, when there are checks to run.
+        contract: that the image is held to; None without.
     """
 
-    def __init__(self, config: pytest.Config, options: Options, version: str, describe: Describe) -> None:
+    def __init__(
+        self,
+        config: pytest.Config,
+        options: Options,
+        version: str,
+        describe: Describe,
+        contract: Contract | None = None,
+    ) -> None:
         self.config = config
         self.options = options
         self.finished: tuple[Run, Verdict] | None = None
         self.deselected: Counter[str] = Counter()
         self._describe = describe
+        self._contract = contract
         self._opened = False
         self._workers_told = False
         self.recorder: Recorder | None = None
@@ -69,6 +79,7 @@ class Controller:
             require=tuple(sorted(options.requirements)),
             keyword=config.getoption("keyword", "") or "",
             data="" if options.data is None else str(options.data),
+            contract="" if options.contract is None else str(options.contract),
             workers=len(config.getoption("tx", None) or ()),
         )
 
@@ -210,10 +221,9 @@ class Controller:
         session.exitstatus = code if self.finished[0].exit_code is None else self.finished[0].exit_code
 
     def _require_judges(self, recorder: Recorder) -> None:
-        """A requirement that no check has judged does not hold; it is not known to."""
+        """A requirement or a clause that no check has judged does not hold; it is not known to."""
         seen = {result.id for result in recorder.snapshot().results}
-        for requirement in sorted(self.options.requirements):
-            check_id = f"{REQUIRED}/required[{requirement}]"
+        for check_id, (title, what) in self._owed().items():
             if check_id not in seen:
                 recorder.add(
                     Result(
@@ -221,13 +231,28 @@ class Controller:
                         suite=check_id.partition("/")[0],
                         tier="smoke",
                         outcome=Outcome.INCONCLUSIVE,
-                        title="What was required is there.",
+                        title=title,
                         finding=Finding(
-                            summary=f"{requirement} was required, and the check that judges it was not run",
-                            fix="add suites/environment/test_required.py to what pytest is to run",
+                            summary=f"{what}, and the check that judges it was not run",
+                            fix=f"add suites/environment/test_{check_id.split('/')[1]}.py to what pytest is to run",
                         ),
                     )
                 )
+
+    def _owed(self) -> dict[str, tuple[str, str]]:
+        """Id → title and demand, of the checks without which nobody has judged what the user demanded."""
+        owed = {
+            f"{REQUIRED}/required[{requirement}]": (
+                "What was required is there.",
+                f"{requirement} was required",
+            )
+            for requirement in sorted(self.options.requirements)
+        }
+        if self._contract is not None:
+            for clause in self._contract.clauses:
+                where = self._contract.where(clause.place)
+                owed[f"{CONTRACT}/holds[{clause.id}]"] = ("The contract holds.", f"{where} asks for it")
+        return owed
 
     @pytest.hookimpl(trylast=True)
     def pytest_unconfigure(self) -> None:

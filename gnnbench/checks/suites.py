@@ -6,8 +6,15 @@ from pathlib import Path
 
 SUITES = ("environment", "equivalence", "precision", "memory", "throughput", "distributed")
 
-#: Folder and name of the checks that judge `--require`, whatever suites are chosen.
+#: Folder and name of the checks that judge `--require`, and of those that judge `--contract`.
 REQUIRED = "environment/required"
+CONTRACT = "environment/contract"
+
+
+def judges_demands(check_id: str) -> bool:
+    """Whether a check judges what the user demanded: it runs whatever suites and names are chosen."""
+    return check_id.startswith((f"{REQUIRED}/", f"{CONTRACT}/"))
+
 
 #: The pytest configuration that `gnnbench run` uses, so that the folder it is called from has no say.
 PYTEST_INI = Path(__file__).with_name("pytest.ini")

@@ -10,7 +10,7 @@ import click
 
 from gnnbench.checks.declaration import TIERS
 from gnnbench.checks.requirement import parse_requirement
-from gnnbench.checks.suites import REQUIRED, suite_names, suites_folder
+from gnnbench.checks.suites import CONTRACT, REQUIRED, suite_names, suites_folder
 from gnnbench.cli.conduct import conduct
 from gnnbench.cli.options import (
     OneOf,
@@ -42,6 +42,7 @@ def _requirement(word: str) -> str:
     "  gnnbench run\n"
     "  gnnbench run --tier smoke --require cuda:2\n"
     "  gnnbench run --suite environment,equivalence -k csr\n"
+    "  gnnbench run --contract contract.toml\n"
     "  gnnbench run -- -x --durations 5",
 )
 @click.option(
@@ -65,6 +66,12 @@ def _requirement(word: str) -> str:
     "with exit code 12.",
 )
 @click.option(
+    "--contract",
+    metavar="FILE",
+    help="What the image must provide, in TOML; what does not hold fails, with exit code 12. `gnnbench snapshot` "
+    "writes one.",
+)
+@click.option(
     "-k", "keyword", default="", metavar="EXPR", help="Only checks whose name matches, as pytest's -k."
 )
 @click.option(
@@ -81,6 +88,7 @@ def run(
     suites: Sequence[str],
     devices: Sequence[str],
     require: Sequence[str],
+    contract: str | None,
     keyword: str,
     data: Path | None,
     output: Path,
@@ -102,16 +110,23 @@ def run(
         suites=tuple(suites),
         require=tuple(require),
         keyword=keyword,
+        contract=contract or "",
     )
     options = [
         *(f"--gnnbench-suite={name}" for name in suites),
         *(f"--gnnbench-device={name}" for name in devices),
         *(f"--gnnbench-require={what}" for what in require),
+        *([f"--gnnbench-contract={contract}"] if contract is not None else []),
         *([f"--gnnbench-data={data.resolve()}"] if data else []),
         *(["-k", keyword] if keyword else []),
     ]
     ended = conduct(
-        invocation, _places(suites, require), options, pytest_args=pytest_args, output=output, charts=charts
+        invocation,
+        _places(suites, require, contract),
+        options,
+        pytest_args=pytest_args,
+        output=output,
+        charts=charts,
     )
     if isinstance(ended, int):
         return ended
@@ -119,11 +134,12 @@ def run(
     return int(ended[0].exit_code or 0)
 
 
-def _places(suites: Sequence[str], require: Sequence[str]) -> list[Path]:
+def _places(suites: Sequence[str], require: Sequence[str], contract: str | None) -> list[Path]:
     """What pytest is to collect: only what was chosen, for importing the rest takes time for nothing."""
     folder = suites_folder()
     places = [folder / name for name in suites or suite_names()]
-    suite, name = REQUIRED.split("/")
-    if require and folder / suite not in places:
-        places.append(folder / suite / f"test_{name}.py")
+    for demanded, checks in ((require, REQUIRED), (contract, CONTRACT)):
+        suite, name = checks.split("/")
+        if demanded and folder / suite not in places:
+            places.append(folder / suite / f"test_{name}.py")
     return places

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gnnbench.contract import Known, Vocabulary
 from gnnbench.environment import (
     container,
     cuda,
@@ -21,6 +22,7 @@ from gnnbench.environment import (
     variables,
 )
 from gnnbench.environment.fact import FactSpec
+from gnnbench.environment.pyg import EXTENSIONS
 from gnnbench.record import Environment
 
 #: In the order a reader wants them: what the machine is, then what the image holds, then its surroundings.
@@ -37,6 +39,17 @@ FACTS: tuple[FactSpec, ...] = (
     *variables.FACTS,
     *git.FACTS,
 )
+
+
+def contract_vocabulary(facts: Sequence[FactSpec], suites: Sequence[str]) -> Vocabulary:
+    """What a contract may speak of: those of `facts` that have a rule, and what is recorded beside them."""
+    return Vocabulary(
+        facts={spec.key: Known(spec.title, spec.rule, spec.unit) for spec in facts},
+        suites=tuple(suites),
+        extensions=EXTENSIONS,
+        variable_names=(*(f"{prefix}*" for prefix in variables.PREFIXES), *variables.NAMES),
+        records_variable=variables.is_recorded,
+    )
 
 
 def collect(facts: Sequence[FactSpec] = FACTS) -> Environment:

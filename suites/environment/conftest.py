@@ -8,15 +8,18 @@ import pytest
 
 from gnnbench.environment import Child, ChildReport, NvmlGpu, NvmlUnavailableError, nvml, start
 from gnnbench.environment.pyg import installed_extensions
-from gnnbench.plugin import options_key
+from gnnbench.plugin import contract_key, options_key
 
 _PYG_TIMEOUT_S = 300.0
 
 
 def pytest_pycollect_makeitem(collector: pytest.Collector, name: str) -> list[pytest.Item] | None:
-    """Where nothing is required, there is no requirement to judge and no check that would say so."""
+    """Where nothing is demanded, there is nothing to judge and no check that would say so."""
     options = collector.config.stash.get(options_key, None)
     if name == "test_required" and (options is None or not options.requirements):
+        return []
+    contract = collector.config.stash.get(contract_key, None)
+    if name == "test_holds" and (contract is None or not contract.clauses):
         return []
     return None
 
