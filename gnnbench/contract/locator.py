@@ -31,9 +31,21 @@ def locate(text: str) -> dict[Path, int]:
     return scanner.lines
 
 
+def duplicate(text: str) -> tuple[Path, int, int] | None:
+    """The first key or table that stands twice in a text that is no TOML for it: path, line, and line before; else None."""
+    scanner = _Scanner(text)
+    try:
+        scanner.document()
+    except (ValueError, RecursionError):
+        pass  # wrong in another way too, further down
+    return scanner.twice[0] if scanner.twice else None
+
+
 class _Scanner:
     def __init__(self, text: str) -> None:
         self.lines: dict[Path, int] = {}
+        self.twice: list[tuple[Path, int, int]] = []
+        self._defined: set[Path] = set()
         self._text = text
         self._at = 0
         self._breaks = [match.start() for match in re.finditer("\n", text)]
@@ -60,6 +72,10 @@ class _Scanner:
         for position, name in enumerate(names):
             path = (*path, name)
             self._note(path, line)
+            if opening == "[" and position == len(names) - 1:
+                if path in self._defined:
+                    self.twice.append((path, line, self.lines[path]))
+                self._defined.add(path)
             if opening == "[[" and position == len(names) - 1:
                 self._tables[path] = self._tables.get(path, 0) + 1
             if path in self._tables:
@@ -72,6 +88,9 @@ class _Scanner:
         for name in self._key():
             path = (*path, name)
             self._note(path, line)
+        if path in self._defined:
+            self.twice.append((path, line, self.lines[path]))
+        self._defined.add(path)
         self._skip()
         self._at += len("=")
         self._value(path)

@@ -9,16 +9,10 @@ from typing import Any, NoReturn
 from gnnbench.contract.clause import Place
 from gnnbench.contract.complaint import ContractError, nearest
 from gnnbench.contract.locator import Path
-from gnnbench.contract.toml_text import toml_key
+from gnnbench.contract.toml_text import toml_key, toml_value
 
-_NAMES = {
-    bool: "true or false",
-    int: "a whole number",
-    float: "a number",
-    str: "a text",
-    list: "an array",
-    dict: "a table",
-}
+#: Characters of a value that a complaint repeats.
+_SHORT = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +82,18 @@ class Node:
 
     def wrong(self, expected: str, *, element: bool = False, hint: str = "") -> NoReturn:
         """Refuse the value."""
-        kind = _NAMES.get(type(self.value), f"a {type(self.value).__name__}")
-        shown = kind if isinstance(self.value, (list, dict)) else f"{self.value!r}, {kind}"
-        self.complain(f"expected {expected}, found {shown}{hint}", element=element)
+        self.complain(f"expected {expected}, found {self._shown()}{hint}", element=element)
+
+    def _shown(self) -> str:
+        """The value as TOML spells it, where that is short."""
+        if isinstance(self.value, list):
+            return "an array" if self.value else "an empty array"
+        if isinstance(self.value, dict):
+            return "a table"
+        if isinstance(self.value, (str, int, float)):
+            text = toml_value(self.value)
+            return text if len(text) <= _SHORT else f"{text[:_SHORT]}…"
+        return f"the date or time {self.value}"
 
     def complain(self, text: str, *, element: bool = False) -> NoReturn:
         """Raise, with file, line and key before `text`."""

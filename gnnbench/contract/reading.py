@@ -12,11 +12,11 @@ from gnnbench.contract.complaint import ContractError, nearest
 from gnnbench.contract.contract import Allowance, Contract
 from gnnbench.contract.extension_clause import ExtensionClause
 from gnnbench.contract.fact_reading import fact_clauses
-from gnnbench.contract.locator import locate
+from gnnbench.contract.locator import duplicate, locate
 from gnnbench.contract.node import Node
 from gnnbench.contract.package_clause import PackageClause, canonical, is_distribution
 from gnnbench.contract.service_clause import PROTOCOLS, ServiceClause
-from gnnbench.contract.toml_text import read_toml
+from gnnbench.contract.toml_text import read_toml, toml_key
 from gnnbench.contract.variable_clause import VariableClause
 from gnnbench.contract.version import Specifier
 from gnnbench.contract.vocabulary import Vocabulary
@@ -26,7 +26,7 @@ SCHEMA = "gnnbench.contract/1"
 
 def read_contract(file: str | PathLike[str], vocabulary: Vocabulary) -> Contract:
     """The contract in `file`; raises `ContractError` for anything else."""
-    name = str(file)
+    name = "".join(sign if sign.isprintable() else "?" for sign in str(file))
     try:
         text = Path(file).read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -53,7 +53,7 @@ def parse_contract(text: str, name: str, vocabulary: Vocabulary) -> Contract:
             f"{name}: expected a contract, found brackets nested too deep to be read"
         ) from None
     except ValueError as error:
-        raise ContractError(_of_toml(name, str(error))) from None
+        raise ContractError(_of_toml(name, text, str(error))) from None
     root = Node(name, (), data, lines)
     _check_schema(root)
     readers = _readers(vocabulary)
@@ -85,15 +85,19 @@ def _readers(vocabulary: Vocabulary) -> dict[str, _Reader]:
     }
 
 
-def _of_toml(name: str, said: str) -> str:
-    """What the parser says, with its line where ours stand."""
+def _of_toml(name: str, text: str, said: str) -> str:
+    """What the parser says, with its line where ours stand, and with the key where one stands twice."""
+    if re.search("overwrite|twice|mutate|duplicate", said, re.IGNORECASE) and (found := duplicate(text)):
+        path, line, before = found
+        return f"{name}:{line}: {toml_key(*path)}: expected it once, found it in line {before} too; take one of them out"
     match = re.fullmatch(r"(.*?)\s*\(at (?:line (\d+), column (\d+)|end of document)\)", said, re.DOTALL)
-    what = " ".join((match[1] if match else said).split()).rstrip(".")
+    what = " ".join((match[1] if match else said.partition(";")[0]).split()).rstrip(".")
     what = what[:1].lower() + what[1:]
-    line = f":{match[2]}" if match and match[2] else ""
-    where = f" at column {match[3]}" if match and match[3] else " at its end" if match else ""
-    twice = "; a key or table may stand once" if "overwrite" in what or "twice" in what else ""
-    return f"{name}{line}: expected TOML, found{where}: {what}{twice}"
+    if match is None:
+        return f"{name}: expected TOML, found: {what}"
+    last = text.rstrip().count("\n") + 1
+    where = f"column {match[3]}" if match[3] else "the end"
+    return f"{name}:{match[2] or last}: expected TOML, found at {where}: {what}"
 
 
 def _check_schema(root: Node) -> None:

@@ -68,8 +68,8 @@ def _receive(connection: socket.socket, enough: Callable[[bytes], bool]) -> byte
         connection.settimeout(max(end - time.monotonic(), 0.001))
         try:
             chunk = connection.recv(4096)
-        except TimeoutError:
-            break
+        except OSError:
+            break  # the time is over, or the peer has hung up: what it said stands
         if not chunk:
             break
         data += chunk
