@@ -1,10 +1,12 @@
 """What tests of contracts share: what contracts may speak of, environments to hold to them, and lines made false."""
 
 import dataclasses
-import re
 
 from gnnbench.checks.suites import SUITES
 from gnnbench.contract import Known, State, parse_contract
+from gnnbench.contract.extension_clause import ExtensionClause
+from gnnbench.contract.package_clause import PackageClause
+from gnnbench.contract.variable_clause import VariableClause
 from gnnbench.environment import FACTS, contract_vocabulary
 from gnnbench.record import Device, Environment, Fact, Finding, Invocation, Outcome, Result, Run, RunState
 
@@ -111,29 +113,42 @@ def result(check_id, outcome=Outcome.PASSED):
 
 def broken(contract, found):
     """What is said of each clause that does not hold."""
-    told = [contract.judge(clause, found) for clause in contract.clauses]
-    return [said for said, ruling in told if ruling.state is not State.HELD]
+    return [said for _, said in rulings_not_held(contract, found)]
 
 
-def falsified(line):
-    """`line` of a contract asking for something else; None where nothing is falser: more than unlimited."""
+def rulings_not_held(contract, found):
+    """(clause, what is said of it) for each that does not hold."""
+    told = [(clause, *contract.judge(clause, found)) for clause in contract.clauses]
+    return [(clause, said) for clause, said, ruling in told if ruling.state is not State.HELD]
+
+
+def falsified(line, clause):
+    """`line` of a contract asking for something else; None where nothing is falser: unset, or more than unlimited.
+
+    `clause` is what it is read as; None for an element of an array that is held as a whole.
+    """
     head, equals, value = line.partition(" = ")
     if not equals:
         head, value = "", line.strip().removesuffix(",")
-    if value in ("true", "false"):
-        other = '"no such value"' if value == "false" or ".set]" in head else "false"
-    elif re.fullmatch(r'"[=~<>!].*"', value):
+    rule = "specifier" if isinstance(clause, PackageClause) else getattr(clause, "rule", "")
+    if isinstance(clause, VariableClause):
+        other = None if clause.expected is False else '"falsified"'
+        if clause.expected is True:
+            head, other = f"{head}_FALSIFIED", value
+    elif isinstance(clause, ExtensionClause):
+        other = '"torch_cluster"'
+    elif rule == "specifier":
         other = '"===0.falsified"'
-    elif value == '"unlimited"':
-        return None
-    elif re.fullmatch(r'"[\d.]+ [KMGT]?i?B"', value):
-        other = '"9999 TiB"'
-    elif re.fullmatch(r"[\d.]+", value):
-        other = f"{float(value) * 1000 + 1:.0f}"
-    elif re.fullmatch(r'"[\d.]+"', value):
-        other = '"9999.9"'
+    elif rule == "at least":
+        other = None if clause.expected == "unlimited" else '"9999 TiB"' if clause.unit == "B" else "99999999"
+    elif value == "[]":
+        other = '["falsified"]'
+    elif value in ("true", "false"):
+        other = "false" if value == "true" else '"falsified"'
     elif value.startswith('"'):
         other = f'{value[:-1]} falsified"'
     else:
+        other = f"{value}1"
+    if other is None:
         return None
     return f"{head} = {other}" if equals else line.replace(value, other)
