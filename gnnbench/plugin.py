@@ -23,7 +23,8 @@ from gnnbench.checks.declaration import CHECK_MARKER, TIER_MARKER
 from gnnbench.checks.judgement import Judgement
 from gnnbench.checks.options import Options, add_options, read_options
 from gnnbench.checks.outcomes import describe, short_status
-from gnnbench.checks.suites import REQUIRED, TARGET
+from gnnbench.checks.suites import SUITES, judges_demands
+from gnnbench.contract import Contract, ContractError, read_contract
 from gnnbench.record import Environment
 from gnnbench.record.codec import encode
 
@@ -35,6 +36,8 @@ controller_key = pytest.StashKey["Controller | None"]()
 deselected_key = pytest.StashKey["Counter[str]"]()
 devices_key = pytest.StashKey["tuple[torch.device, ...]"]()
 judgement_key = pytest.StashKey[Judgement]()
+contract_key = pytest.StashKey["Contract | None"]()
+environment_key = pytest.StashKey[Environment]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -50,11 +53,12 @@ def pytest_configure(config: pytest.Config) -> None:
     options = config.stash[options_key] = read_options(config)
     config.stash[deselected_key] = Counter()
     config.stash[controller_key] = None
+    contract = config.stash[contract_key] = _read_contract(options)
     if options.devices:
         # A device that was named and is not there is a mistake to be told at once, not at collection.
         _devices(config)
     if not _is_worker(config):
-        controller = Controller(config, options, __version__, lambda: _describe(config))
+        controller = Controller(config, options, __version__, lambda: _describe(config), contract)
         config.stash[controller_key] = controller
         config.pluginmanager.register(controller, "gnnbench-controller")
     if config.getoption("dist", "no") != "no" or _is_worker(config):
@@ -81,15 +85,33 @@ def _devices(config: pytest.Config) -> tuple[torch.device, ...]:
     return config.stash[devices_key]
 
 
-def _describe(config: pytest.Config) -> tuple[Environment, tuple[str, ...]]:
-    from gnnbench.environment import collect
+def _read_contract(options: Options) -> Contract | None:
+    if options.contract is None:
+        return None
+    from gnnbench.environment import FACTS, contract_vocabulary
 
+    try:
+        return read_contract(options.contract, contract_vocabulary(FACTS, SUITES))
+    except ContractError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+def _environment(config: pytest.Config) -> Environment:
+    """Facts and packages of this machine, read once a process."""
+    if environment_key not in config.stash:
+        from gnnbench.environment import collect
+
+        config.stash[environment_key] = collect()
+    return config.stash[environment_key]
+
+
+def _describe(config: pytest.Config) -> tuple[Environment, tuple[str, ...]]:
     options = config.stash[options_key]
     if options.replay is not None:
         # Recorded graphs run where they were recorded, be that here or not.
         graphs = options.replay.graphs(options.devices)
-        return collect(), tuple(dict.fromkeys(graph.device for graph in graphs))
-    return collect(), tuple(str(device) for device in _devices(config))
+        return _environment(config), tuple(dict.fromkeys(graph.device for graph in graphs))
+    return _environment(config), tuple(str(device) for device in _devices(config))
 
 
 def pytest_report_header(config: pytest.Config) -> str:
@@ -140,8 +162,8 @@ def pytest_collection_modifyitems(
     if drop:
         config.hook.pytest_deselected(items=drop)
         items[:] = keep
-    # What judges a requirement is out of reach of -k, -m and --deselect: left out, the requirement would hold.
-    required = [item for item in items if _judges_requirement(item)]
+    # What judges a requirement or a contract is out of reach of -k, -m and --deselect: left out, it would hold.
+    required = [item for item in items if _judges_demands(item)]
     items[:] = [item for item in items if item not in required]
     before = len(selected_ids(items))
     yield
@@ -153,19 +175,14 @@ def pytest_collection_modifyitems(
         controller.deselected = left_out
 
 
-def _judges_requirement(item: pytest.Item) -> bool:
+def _judges_demands(item: pytest.Item) -> bool:
     spec = CheckSpec.of(item)
-    return spec is not None and _was_demanded(spec, item.config.stash[options_key])
+    return spec is not None and judges_demands(spec.id, item.config.stash[options_key].targets)
 
 
 def _wanted(spec: CheckSpec, options: Options) -> bool:
-    """Whether the suite was asked for. What is required is judged in any case, or it would pass unseen."""
-    return not options.suites or spec.suite in options.suites or _was_demanded(spec, options)
-
-
-def _was_demanded(spec: CheckSpec, options: Options) -> bool:
-    """Whether it judges what `--require` or `--target` asks for."""
-    return spec.id.startswith(f"{REQUIRED}/") or (bool(options.targets) and spec.id.startswith(f"{TARGET}["))
+    """Whether the suite was asked for. What is demanded is judged in any case, or it would pass unseen."""
+    return not options.suites or spec.suite in options.suites or judges_demands(spec.id, options.targets)
 
 
 @pytest.fixture
@@ -188,6 +205,18 @@ def requirements(pytestconfig: pytest.Config) -> frozenset[str]:
 
 
 @pytest.fixture(scope="session")
+def contract(pytestconfig: pytest.Config) -> Contract | None:
+    """What the image must provide, or None where it is held to nothing."""
+    return pytestconfig.stash[contract_key]
+
+
+@pytest.fixture(scope="session")
+def environment(pytestconfig: pytest.Config) -> Environment:
+    """Facts, devices and packages, as the document has them; read once a process."""
+    return _environment(pytestconfig)
+
+
+@pytest.fixture(scope="session")
 def run_tier(pytestconfig: pytest.Config) -> Tier:
     """The tier of this run, for checks that size their work by it."""
     return pytestconfig.stash[options_key].tier
@@ -198,7 +227,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Begin to judge a check."""
     spec = CheckSpec.of(item)
     if spec is not None:
-        item.stash[judgement_key] = Judgement(spec, item.config.stash[options_key].requirements)
+        item.stash[judgement_key] = Judgement(
+            spec, item.config.stash[options_key].requirements, item.config.stash[contract_key]
+        )
 
 
 @pytest.hookimpl(wrapper=True)

@@ -54,6 +54,23 @@ def test_verdicts(run, code, words):
     assert judged.good is (code is ExitCode.GOOD)
 
 
+def test_a_contract_that_is_not_met_is_named_by_its_keys():
+    """Five of them, how many more, and what was required besides."""
+    run = run_with(*[F] * 8, required=True)
+    needs = ["cuda", *(f"contract:packages.p{n}" for n in range(7))]
+    results = tuple(
+        replace(result, finding=replace(result.finding, needs=need))
+        for result, need in zip(run.results, needs, strict=True)
+    )
+    judged = verdict(replace(run, results=results))
+
+    assert judged.exit_code is ExitCode.CONTRACT_UNMET
+    assert judged.headline == (
+        "NOT GOOD: contract not met: packages.p0, packages.p1, packages.p2, packages.p3, packages.p4 and 2 more "
+        "(7 checks); required but absent: cuda (1 check)"
+    )
+
+
 def test_unmet_requirements_come_first():
     """What is worst is what a person reads first: unmet, failed, inconclusive."""
     unmet = run_with(F, required=True).results

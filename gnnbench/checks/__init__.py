@@ -9,6 +9,7 @@ from gnnbench.checks.outcomes import (
     fail,
     inconclusive,
     not_applicable,
+    unmet,
 )
 
 __all__ = [
@@ -24,4 +25,5 @@ __all__ = [
     "inconclusive",
     "not_applicable",
     "tier",
+    "unmet",
 ]

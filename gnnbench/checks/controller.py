@@ -16,7 +16,8 @@ from gnnbench.checks.declaration import CheckSpec, id_of_nodeid
 from gnnbench.checks.judgement import shorten
 from gnnbench.checks.options import RUN_ID, Options
 from gnnbench.checks.recorder import Recorder
-from gnnbench.checks.suites import REQUIRED, SUITES, TARGET
+from gnnbench.checks.suites import CONTRACT, REQUIRED, SUITES, TARGET
+from gnnbench.contract import Contract
 from gnnbench.record import (
     Environment,
     Finding,
@@ -46,14 +47,23 @@ class Controller:
         options: of this session.
         version: of gnnbench, for the document.
         describe: reads environment and device names; called once, when there are checks to run.
+        contract: that the image is held to; None without.
     """
 
-    def __init__(self, config: pytest.Config, options: Options, version: str, describe: Describe) -> None:
+    def __init__(
+        self,
+        config: pytest.Config,
+        options: Options,
+        version: str,
+        describe: Describe,
+        contract: Contract | None = None,
+    ) -> None:
         self.config = config
         self.options = options
         self.finished: tuple[Run, Verdict] | None = None
         self.deselected: Counter[str] = Counter()
         self._describe = describe
+        self._contract = contract
         self._opened = False
         self._workers_told = False
         self.recorder: Recorder | None = None
@@ -70,6 +80,7 @@ class Controller:
             targets=options.targets,
             keyword=config.getoption("keyword", "") or "",
             data="" if options.data is None else str(options.data),
+            contract="" if options.contract is None else str(options.contract),
             workers=len(config.getoption("tx", None) or ()),
         )
 
@@ -211,13 +222,9 @@ class Controller:
         session.exitstatus = code if self.finished[0].exit_code is None else self.finished[0].exit_code
 
     def _require_judges(self, recorder: Recorder) -> None:
-        """A requirement, or a target, that no check has judged does not hold; it is not known to."""
+        """A requirement, a target or a clause that no check has judged does not hold; it is not known to."""
         seen = {result.id for result in recorder.snapshot().results}
-        demanded = [
-            (f"{REQUIRED}/required[{what}]", what, "required") for what in sorted(self.options.requirements)
-        ]
-        demanded += [(f"{TARGET}[{gpu}]", gpu, "named as target") for gpu in self.options.targets]
-        for check_id, what, how in demanded:
+        for check_id, (title, what) in self._owed().items():
             if check_id not in seen:
                 recorder.add(
                     Result(
@@ -225,13 +232,30 @@ class Controller:
                         suite=check_id.partition("/")[0],
                         tier="smoke",
                         outcome=Outcome.INCONCLUSIVE,
-                        title="What was asked for is judged.",
+                        title=title,
                         finding=Finding(
-                            summary=f"{what} was {how}, and the check that judges it was not run",
+                            summary=f"{what}, and the check that judges it was not run",
                             fix=f"add suites/{_file_of(check_id)} to what pytest is to run",
                         ),
                     )
                 )
+
+    def _owed(self) -> dict[str, tuple[str, str]]:
+        """Id → title and demand, of the checks without which nobody has judged what the user demanded."""
+        owed = {
+            f"{REQUIRED}/required[{requirement}]": (
+                "What was required is there.",
+                f"{requirement} was required",
+            )
+            for requirement in sorted(self.options.requirements)
+        }
+        for gpu in self.options.targets:
+            owed[f"{TARGET}[{gpu}]"] = ("The image serves its target.", f"{gpu} was named as target")
+        if self._contract is not None:
+            for clause in self._contract.clauses:
+                where = self._contract.where(clause.place)
+                owed[f"{CONTRACT}/holds[{clause.id}]"] = ("The contract holds.", f"{where} asks for it")
+        return owed
 
     @pytest.hookimpl(trylast=True)
     def pytest_unconfigure(self) -> None:

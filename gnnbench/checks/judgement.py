@@ -11,7 +11,8 @@ import pytest
 from gnnbench.checks.declaration import CheckSpec
 from gnnbench.checks.evidence import Evidence
 from gnnbench.checks.outcomes import CheckFailed, Inconclusive, NotApplicable
-from gnnbench.checks.requirement import demanded
+from gnnbench.checks.requirement import breaks, demanded
+from gnnbench.contract import Contract
 from gnnbench.record import Finding, Outcome, Result
 
 #: Characters of traceback and captured output kept of one check: the head says where, the tail says what.
@@ -21,10 +22,13 @@ LOG_LIMIT = 20_000
 class Judgement:
     """Gathers set-up, call and tear-down of one item into one result. Lives in the item's stash."""
 
-    def __init__(self, spec: CheckSpec, requirements: Collection[str]) -> None:
+    def __init__(
+        self, spec: CheckSpec, requirements: Collection[str], contract: Contract | None = None
+    ) -> None:
         self.spec = spec
         self.evidence = Evidence()
         self._requirements = requirements
+        self._contract = contract
         self._outcome: Outcome | None = None
         self._finding: Finding | None = None
         self._log: list[str] = []
@@ -52,17 +56,10 @@ class Judgement:
     def _judge(self, exception: BaseException | None, report: pytest.TestReport) -> tuple[Outcome, Finding]:
         fix = self.spec.fix
         if isinstance(exception, NotApplicable):
-            finding = exception.finding
-            if demanded(finding.needs, self._requirements):
-                required = dataclasses.replace(
-                    finding,
-                    required=True,
-                    expected=finding.expected or f"{finding.needs}, which was required",
-                    found=finding.found or finding.summary,
-                    fix=finding.fix or fix,
-                )
-                return Outcome.FAILED, required
-            return Outcome.NOT_APPLICABLE, finding
+            demand = self._demand(exception.finding)
+            if demand is not None:
+                return Outcome.FAILED, demand
+            return Outcome.NOT_APPLICABLE, exception.finding
         if isinstance(exception, (Inconclusive, CheckFailed)):
             finding = dataclasses.replace(exception.finding, fix=exception.finding.fix or fix)
             return (Outcome.INCONCLUSIVE if isinstance(exception, Inconclusive) else Outcome.FAILED), finding
@@ -81,6 +78,38 @@ class Judgement:
             found="an exception",
             cause=f"{_first_line(exception, report)} (raised at {_raised_at(exception)})",
             fix="read the log of this check: it shows the way to where the exception was raised",
+        )
+
+    def _demand(self, finding: Finding) -> Finding | None:
+        """The finding of a check that is not applicable, where somebody has said that it must be; None: nobody has."""
+        broken = dataclasses.replace(
+            finding, required=True, found=finding.found or finding.summary, fix=finding.fix or self.spec.fix
+        )
+        if demanded(finding.needs, self._requirements):
+            return dataclasses.replace(
+                broken, expected=finding.expected or f"{finding.needs}, which was required"
+            )
+        if self._contract is None:
+            return None
+        demands = self._contract.requirements
+        asked = breaks(finding.needs, demands)
+        if asked is not None:
+            return dataclasses.replace(
+                broken,
+                summary=f"{demands[asked]}: expected {asked}, found none for this check: {finding.summary}",
+                expected=finding.expected or f"{asked}, which the contract asks for",
+            )
+        forbidden = self._contract.forbids(self.spec.id)
+        if forbidden is None:
+            return None
+        check = self.spec.id.partition("/")[2]
+        remedy = f'if the image is right, add "{check}" to {forbidden.where}'
+        return dataclasses.replace(
+            broken,
+            summary=f"{forbidden.where}: expected {check} to have something to judge, found {finding.summary}",
+            expected=f"{check} among the checks that may be not applicable, or something for it to judge",
+            needs=f"contract:{forbidden.key}",
+            fix=f"{broken.fix}; {remedy}" if broken.fix else remedy,
         )
 
     def result(self, item: pytest.Item, worker: str) -> Result:

@@ -28,6 +28,7 @@ _OPTIONS: tuple[tuple[str, str, str], ...] = (
         "what must be there: cuda, cuda:N, dataset:NAME, package:NAME; its lack fails",
     ),
     ("target", "GPU[,GPU]", "GPUs that the image is for: sm_90, 9.0, H100 (default: those at hand)"),
+    ("contract", "FILE", "what the image must provide, in TOML; what does not hold fails (default: none)"),
     ("data", "DIR", "folder of data sets, as NAME/raw/... (default: $GNNBENCH_DATA)"),
     ("output", "DIR", "folder for run folders; `none` writes nothing (default: reports)"),
     ("replay", "FILE", "document whose recorded graphs suites/equivalence/replay.py runs again"),
@@ -52,6 +53,8 @@ class Options:
     replay: Replay | None = None
     targets: tuple[str, ...] = ()
     """GPUs that the image must serve, as `sm_90`; empty where none was named."""
+    contract: Path | None = None
+    """As it was named."""
 
     @property
     def folder(self) -> Path | None:
@@ -101,6 +104,7 @@ def read_options(config: pytest.Config) -> Options:
         plugins=_plugins(config),
         replay=_replay(config),
         targets=targets,
+        contract=_contract(config),
     )
 
 
@@ -121,6 +125,16 @@ def _plugins(config: pytest.Config) -> tuple[str, ...]:
 def _replay(config: pytest.Config) -> Replay | None:
     document = _one(config, "replay")
     return Replay(Path(document), _one(config, "replay-check")) if document else None
+
+
+def _contract(config: pytest.Config) -> Path | None:
+    named = _one(config, "contract")
+    if not named and config.getoption("gnnbench_contract") is not None:
+        # Taken for "none", `--gnnbench-contract "$UNSET"` would hold the image to nothing.
+        raise pytest.UsageError(
+            "--gnnbench-contract: expected a file, found ''; leave the option out to mean none"
+        )
+    return Path(named) if named else None
 
 
 def _data_folder(named: str) -> Path | None:

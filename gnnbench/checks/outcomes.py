@@ -46,6 +46,27 @@ def fail(summary: str, *, expected: str = "", found: str = "", cause: str = "", 
     raise CheckFailed(Finding(summary=summary, expected=expected, found=found, cause=cause, fix=fix))
 
 
+def unmet(
+    summary: str, *, needs: str, expected: str = "", found: str = "", cause: str = "", fix: str = ""
+) -> NoReturn:
+    """End the check as failed for want of what the user said must be there: exit code 12.
+
+    `needs` names it, as `contract:limits.shm_size`.
+    """
+    __tracebackhide__ = True
+    raise CheckFailed(
+        Finding(
+            summary=summary,
+            expected=expected,
+            found=found,
+            cause=cause,
+            fix=fix,
+            needs=needs,
+            required=True,
+        )
+    )
+
+
 def inconclusive(
     summary: str, *, expected: str = "", found: str = "", cause: str = "", fix: str = ""
 ) -> NoReturn:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 KINDS = ("cuda", "dataset", "package")
 
@@ -26,12 +26,28 @@ def demanded(needs: str, requirements: Collection[str]) -> bool:
     The lack of any GPU (`cuda`) breaks every `cuda:N`; the lack of a second one (`cuda:2`) breaks
     `cuda:2` and `cuda:4`, but neither `cuda` nor `cuda:1`.
     """
+    return breaks(needs, requirements) is not None
+
+
+def breaks(needs: str, requirements: Iterable[str]) -> str | None:
+    """Which of `requirements`, the first of them, the lack of `needs` breaks; None: none.
+
+    Packages are told apart as package indexes do (PEP 503): `torch_scatter` is `torch-scatter`.
+    """
     if not needs:
-        return False
-    if needs in requirements:
-        return True
-    lacking = _gpu_count(needs)
-    return lacking is not None and any((_gpu_count(r) or 0) >= lacking for r in requirements)
+        return None
+    lacking, name = _gpu_count(needs), _canonical(needs)
+    for requirement in requirements:
+        if _canonical(requirement) == name:
+            return requirement
+        if lacking is not None and (_gpu_count(requirement) or 0) >= lacking:
+            return requirement
+    return None
+
+
+def _canonical(text: str) -> str:
+    kind, _, name = text.partition(":")
+    return f"package:{re.sub(r'[-_.]+', '-', name).lower()}" if kind == "package" else text
 
 
 def _gpu_count(text: str) -> int | None:

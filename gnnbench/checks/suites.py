@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 SUITES = ("environment", "equivalence", "precision", "memory", "throughput", "distributed")
 
-#: Folder and name of the checks that judge `--require`, whatever suites are chosen.
+#: Folder and name of the checks that judge `--require`, and of those that judge `--contract`.
 REQUIRED = "environment/required"
+CONTRACT = "environment/contract"
 
-#: The check that judges `--target`, likewise.
+#: The check that judges `--target`; without that option it judges the GPUs at hand.
 TARGET = "environment/audit/target"
+
+
+def judges_demands(check_id: str, targets: Collection[str] = ()) -> bool:
+    """Whether a check judges what the user demanded: it runs whatever suites and names are chosen.
+
+    Args:
+        check_id: whose.
+        targets: that the user named.
+    """
+    return check_id.startswith((f"{REQUIRED}/", f"{CONTRACT}/")) or (
+        bool(targets) and check_id.startswith(f"{TARGET}[")
+    )
+
 
 #: The pytest configuration that `gnnbench run` uses, so that the folder it is called from has no say.
 PYTEST_INI = Path(__file__).with_name("pytest.ini")

@@ -19,6 +19,7 @@ _COMMANDS = {
     "report": "gnnbench.cli.report",
     "prove": "gnnbench.cli.prove",
     "replay": "gnnbench.cli.replay",
+    "snapshot": "gnnbench.cli.snapshot",
 }
 
 _EPILOG = """\b

@@ -10,7 +10,7 @@ import click
 
 from gnnbench.checks.declaration import TIERS
 from gnnbench.checks.requirement import parse_requirement
-from gnnbench.checks.suites import REQUIRED, TARGET, suite_names, suites_folder
+from gnnbench.checks.suites import CONTRACT, REQUIRED, TARGET, suite_names, suites_folder
 from gnnbench.checks.target import parse_target
 from gnnbench.cli.conduct import conduct
 from gnnbench.cli.options import (
@@ -51,6 +51,7 @@ def _target(word: str) -> str:
     "  gnnbench run --tier smoke --require cuda:2\n"
     "  gnnbench run --suite environment,equivalence -k csr\n"
     "  gnnbench run --suite environment --target sm_90,sm_100\n"
+    "  gnnbench run --contract contract.toml\n"
     "  gnnbench run -- -x --durations 5",
 )
 @click.option(
@@ -83,6 +84,12 @@ def _target(word: str) -> str:
     "Needs no GPU.  [default: those at hand]",
 )
 @click.option(
+    "--contract",
+    metavar="FILE",
+    help="What the image must provide, in TOML; what does not hold fails, with exit code 12. `gnnbench snapshot` "
+    "writes one.",
+)
+@click.option(
     "-k", "keyword", default="", metavar="EXPR", help="Only checks whose name matches, as pytest's -k."
 )
 @click.option(
@@ -100,6 +107,7 @@ def run(
     devices: Sequence[str],
     require: Sequence[str],
     targets: Sequence[str],
+    contract: str | None,
     keyword: str,
     data: Path | None,
     output: Path,
@@ -122,18 +130,20 @@ def run(
         require=tuple(require),
         targets=tuple(targets),
         keyword=keyword,
+        contract=contract or "",
     )
     options = [
         *(f"--gnnbench-suite={name}" for name in suites),
         *(f"--gnnbench-device={name}" for name in devices),
         *(f"--gnnbench-require={what}" for what in require),
         *(f"--gnnbench-target={gpu}" for gpu in targets),
+        *([f"--gnnbench-contract={contract}"] if contract is not None else []),
         *([f"--gnnbench-data={data.resolve()}"] if data else []),
         *(["-k", keyword] if keyword else []),
     ]
     ended = conduct(
         invocation,
-        _places(suites, require, targets),
+        _places(suites, [(require, REQUIRED), (targets, TARGET), (contract, CONTRACT)]),
         options,
         pytest_args=pytest_args,
         output=output,
@@ -145,12 +155,17 @@ def run(
     return int(ended[0].exit_code or 0)
 
 
-def _places(suites: Sequence[str], require: Sequence[str], targets: Sequence[str]) -> list[Path]:
-    """What pytest is to collect: only what was chosen, for importing the rest takes time for nothing."""
+def _places(suites: Sequence[str], demands: Sequence[tuple[object, str]]) -> list[Path]:
+    """What pytest is to collect: only what was chosen, for importing the rest takes time for nothing.
+
+    Args:
+        suites: that were chosen; all where none was.
+        demands: what was demanded, if anything, and the checks that judge it whatever was chosen.
+    """
     folder = suites_folder()
     places = [folder / name for name in suites or suite_names()]
-    for asked, judge in ((require, REQUIRED), (targets, TARGET)):
-        suite, name, *_ = judge.split("/")
-        if asked and folder / suite not in places:
+    for demanded, checks in demands:
+        suite, name, *_ = checks.split("/")
+        if demanded and folder / suite not in places:
             places.append(folder / suite / f"test_{name}.py")
     return places

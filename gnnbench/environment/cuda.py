@@ -234,7 +234,11 @@ def uuid_digits(name: str) -> str:
 FACTS = (
     FactSpec("cuda.driver_library", "Driver library", lambda: driver().library),
     FactSpec(
-        "cuda.driver_cuda_version", "Newest CUDA the driver serves", lambda: driver().version, comparable=True
+        "cuda.driver_cuda_version",
+        "Newest CUDA the driver serves",
+        lambda: driver().version,
+        comparable=True,
+        rule="at least",
     ),
     FactSpec("cuda.init", "cuInit", lambda: driver().code_name or driver().died or None),
     FactSpec("cuda.device_nodes", "Device files", device_nodes),

@@ -220,9 +220,11 @@ FACTS = (
     FactSpec("hardware.persistence", "Persistence mode on", lambda: modes("persistence_mode")),
     FactSpec("hardware.gpus", "GPUs of the machine", gpus),
     FactSpec("hardware.gpus_unread", "What the GPUs do not tell", unread),
-    FactSpec("hardware.driver_version", "NVIDIA driver", driver_version, comparable=True),
+    FactSpec("hardware.driver_version", "NVIDIA driver", driver_version, comparable=True, rule="at least"),
     FactSpec("hardware.cpu_model", "CPU", cpu_model, comparable=True),
     FactSpec("hardware.cores", "Physical cores", cores),
-    FactSpec("hardware.usable_cpus", "CPUs this process may use", usable_cpus, comparable=True),
-    FactSpec("hardware.memory", "Memory", memory_bytes, unit="B"),
+    FactSpec(
+        "hardware.usable_cpus", "CPUs this process may use", usable_cpus, comparable=True, rule="at least"
+    ),
+    FactSpec("hardware.memory", "Memory", memory_bytes, unit="B", rule="at least"),
 )

@@ -91,14 +91,33 @@ def _along(base: Path, group: str, name: str) -> list[str]:
 
 
 FACTS = (
-    FactSpec("limits.shm_size", "Shared memory (/dev/shm)", shm_size, unit="B"),
+    FactSpec("limits.shm_size", "Shared memory (/dev/shm)", shm_size, unit="B", rule="at least"),
     FactSpec("limits.shm_free", "Shared memory free", shm_free, unit="B"),
-    FactSpec("limits.memlock", "Locked memory", lambda: soft_limit(resource.RLIMIT_MEMLOCK), unit="B"),
-    FactSpec("limits.nofile", "Open files", lambda: soft_limit(resource.RLIMIT_NOFILE)),
-    FactSpec("limits.address_space", "Address space", lambda: soft_limit(resource.RLIMIT_AS), unit="B"),
+    FactSpec(
+        "limits.memlock",
+        "Locked memory",
+        lambda: soft_limit(resource.RLIMIT_MEMLOCK),
+        unit="B",
+        rule="at least",
+    ),
+    FactSpec("limits.nofile", "Open files", lambda: soft_limit(resource.RLIMIT_NOFILE), rule="at least"),
+    FactSpec(
+        "limits.address_space",
+        "Address space",
+        lambda: soft_limit(resource.RLIMIT_AS),
+        unit="B",
+        rule="at least",
+    ),
     FactSpec("limits.stack", "Stack", lambda: soft_limit(resource.RLIMIT_STACK), unit="B"),
     FactSpec("limits.processes", "Processes of this user", lambda: soft_limit(resource.RLIMIT_NPROC)),
     FactSpec("limits.cgroup_version", "Control groups", cgroup_version),
-    FactSpec("limits.cgroup_memory", "Memory by control group", cgroup_memory, unit="B", comparable=True),
-    FactSpec("limits.cgroup_cpus", "CPUs by control group", cgroup_cpus, comparable=True),
+    FactSpec(
+        "limits.cgroup_memory",
+        "Memory by control group",
+        cgroup_memory,
+        unit="B",
+        comparable=True,
+        rule="at least",
+    ),
+    FactSpec("limits.cgroup_cpus", "CPUs by control group", cgroup_cpus, comparable=True, rule="at least"),
 )

@@ -20,9 +20,15 @@ def in_virtual_environment() -> bool:
 
 
 FACTS = (
-    FactSpec("python.version", "Python", platform.python_version, comparable=True),
-    FactSpec("python.implementation", "Implementation", platform.python_implementation, comparable=True),
-    FactSpec("python.bits", "Pointer width", bits, unit="bit"),
+    FactSpec("python.version", "Python", platform.python_version, comparable=True, rule="specifier"),
+    FactSpec(
+        "python.implementation",
+        "Implementation",
+        platform.python_implementation,
+        comparable=True,
+        rule="equal",
+    ),
+    FactSpec("python.bits", "Pointer width", bits, unit="bit", rule="equal"),
     FactSpec("python.executable", "Interpreter", lambda: sys.executable),
     FactSpec("python.virtual_environment", "In a virtual environment", in_virtual_environment),
 )

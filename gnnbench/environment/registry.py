@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gnnbench.contract import Known, Vocabulary
 from gnnbench.environment import (
     container,
     cuda,
@@ -23,6 +24,7 @@ from gnnbench.environment import (
     variables,
 )
 from gnnbench.environment.fact import FactSpec
+from gnnbench.environment.pyg import EXTENSIONS
 from gnnbench.record import Environment
 
 #: In the order a reader wants them: what the machine is, then what the image holds, then its surroundings.
@@ -33,7 +35,7 @@ FACTS: tuple[FactSpec, ...] = (
     *torch_build.FACTS,
     *python.FACTS,
     *packages.FACTS,
-    *libraries.FACTS,
+    *survey.FACTS,
     *limits.FACTS,
     *container.FACTS,
     *system.FACTS,
@@ -42,17 +44,36 @@ FACTS: tuple[FactSpec, ...] = (
 )
 
 
+#: What this process can tell itself where nobody has surveyed.
+_LIVE = {spec.key: spec for spec in libraries.FACTS}
+
+
+def contract_vocabulary(facts: Sequence[FactSpec], suites: Sequence[str]) -> Vocabulary:
+    """What a contract may speak of: those of `facts` that have a rule, and what is recorded beside them."""
+    return Vocabulary(
+        facts={spec.key: Known(spec.title, spec.rule, spec.unit) for spec in facts},
+        suites=tuple(suites),
+        extensions=EXTENSIONS,
+        variable_names=(*(f"{prefix}*" for prefix in variables.PREFIXES), *variables.NAMES),
+        records_variable=variables.is_recorded,
+    )
+
+
 def collect(facts: Sequence[FactSpec] = FACTS) -> Environment:
     """Read all of `facts`, the devices and the installed distributions.
 
-    Where a survey was begun, what it saw in a clean process stands in place of what this process sees.
+    Where no survey was begun, what only a clean process can tell is left out, and the libraries are this process' own.
 
     Never raises, and never initialises CUDA in this process.
     """
-    surveyed = survey.FACTS if survey.surveyed() is not None else ()
-    read = {spec.key: spec for spec in (*facts, *surveyed)}
+    if survey.surveyed() is None:
+        facts = [
+            instead
+            for spec in facts
+            if (instead := _LIVE.get(spec.key) if spec in survey.FACTS else spec) is not None
+        ]
     return Environment(
-        facts={key: spec.fact() for key, spec in read.items()},
+        facts={spec.key: spec.fact() for spec in facts},
         devices=hardware.devices(),
         packages=packages.installed(),
     )

@@ -208,7 +208,7 @@ FACTS = (
         "What they say their versions are",
         _of(_versions),
         comparable=True,
-        rule="includes",
+        rule="specifier",
     ),
     FactSpec("libraries.after", "Mapped after", _of(lambda survey: survey.value["ran"])),
     FactSpec(

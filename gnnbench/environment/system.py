@@ -17,8 +17,8 @@ def distribution() -> str | None:
 
 
 FACTS = (
-    FactSpec("system.distribution", "Distribution", distribution),
+    FactSpec("system.distribution", "Distribution", distribution, rule="equal"),
     FactSpec("system.kernel", "Kernel", platform.release),
-    FactSpec("system.machine", "Architecture", platform.machine, comparable=True),
-    FactSpec("system.libc", "C library", lambda: os.confstr("CS_GNU_LIBC_VERSION")),
+    FactSpec("system.machine", "Architecture", platform.machine, comparable=True, rule="equal"),
+    FactSpec("system.libc", "C library", lambda: os.confstr("CS_GNU_LIBC_VERSION"), rule="equal"),
 )

@@ -55,16 +55,44 @@ def blas(torch: Any) -> str | None:
 
 
 FACTS = (
-    FactSpec("torch.version", "torch", _of_torch(lambda torch: str(torch.__version__)), comparable=True),
-    FactSpec("torch.cuda", "Built for CUDA", _of_torch(lambda torch: torch.version.cuda), comparable=True),
-    FactSpec("torch.hip", "Built for ROCm", _of_torch(lambda torch: torch.version.hip), comparable=True),
-    FactSpec("torch.arch_list", "Built for architectures", _of_torch(arch_list), comparable=True),
-    FactSpec("torch.cudnn", "Built for cuDNN", _of_torch(compiled_cudnn), comparable=True),
-    FactSpec("torch.nccl", "NCCL", _of_torch(nccl_version), comparable=True),
+    FactSpec(
+        "torch.version",
+        "torch",
+        _of_torch(lambda torch: str(torch.__version__)),
+        comparable=True,
+        rule="specifier",
+    ),
+    FactSpec(
+        "torch.cuda",
+        "Built for CUDA",
+        _of_torch(lambda torch: torch.version.cuda),
+        comparable=True,
+        rule="equal",
+    ),
+    FactSpec(
+        "torch.hip",
+        "Built for ROCm",
+        _of_torch(lambda torch: torch.version.hip),
+        comparable=True,
+        rule="equal",
+    ),
+    FactSpec(
+        "torch.arch_list", "Built for architectures", _of_torch(arch_list), comparable=True, rule="includes"
+    ),
+    FactSpec("torch.cudnn", "Built for cuDNN", _of_torch(compiled_cudnn), comparable=True, rule="specifier"),
+    FactSpec("torch.nccl", "NCCL", _of_torch(nccl_version), comparable=True, rule="specifier"),
     FactSpec("torch.commit", "Commit of torch", _of_torch(lambda torch: torch.version.git_version)),
-    FactSpec("torch.debug", "Debug build", _of_torch(lambda torch: torch.version.debug), comparable=True),
-    FactSpec("torch.cxx11_abi", "C++11 ABI", _of_torch(lambda torch: torch.compiled_with_cxx11_abi())),
-    FactSpec("torch.blas", "BLAS", _of_torch(blas), comparable=True),
+    FactSpec(
+        "torch.debug",
+        "Debug build",
+        _of_torch(lambda torch: torch.version.debug),
+        comparable=True,
+        rule="equal",
+    ),
+    FactSpec(
+        "torch.cxx11_abi", "C++11 ABI", _of_torch(lambda torch: torch.compiled_with_cxx11_abi()), rule="equal"
+    ),
+    FactSpec("torch.blas", "BLAS", _of_torch(blas), comparable=True, rule="equal"),
     FactSpec("torch.cpu_capability", "CPU instructions", _of_torch(cpu_capability), comparable=True),
     FactSpec(
         "torch.threads",

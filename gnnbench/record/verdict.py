@@ -36,13 +36,8 @@ def verdict(run: Run) -> Verdict:
     if run.state is not RunState.COMPLETE or run.unfinished or run.collected > len(run.results):
         return _ended_early(run, findings, judged)
     if unmet:
-        lacking = ", ".join(dict.fromkeys(r.finding.needs for r in unmet if r.finding and r.finding.needs))
         also = f"; {_checks(len(plain))} failed besides" if plain else ""
-        return Verdict(
-            ExitCode.CONTRACT_UNMET,
-            f"NOT GOOD: required but absent: {lacking} ({_checks(len(unmet))}){also}",
-            findings,
-        )
+        return Verdict(ExitCode.CONTRACT_UNMET, f"NOT GOOD: {_unmet(unmet)}{also}", findings)
     if plain:
         also = f", {len(unclear)} could not judge" if unclear else ""
         return Verdict(
@@ -56,6 +51,26 @@ def verdict(run: Run) -> Verdict:
             ExitCode.INCONCLUSIVE, f"INCONCLUSIVE: {reason}; {judged} passed, none failed", findings
         )
     return Verdict(ExitCode.GOOD, f"GOOD: {_checks(judged)} passed, none failed", findings)
+
+
+#: Keys of a contract that a headline names.
+_NAMED = 5
+
+
+def _unmet(results: tuple[Result, ...]) -> str:
+    """What a contract asks for and does not find, and what was required and is absent."""
+    needs = [(r.finding.needs if r.finding is not None else "") for r in results]
+    keys = [need.removeprefix("contract:") for need in needs if need.startswith("contract:")]
+    absent = [need for need in needs if not need.startswith("contract:")]
+    said = []
+    if keys:
+        each = list(dict.fromkeys(keys))
+        more = f" and {len(each) - _NAMED} more" if len(each) > _NAMED else ""
+        said.append(f"contract not met: {', '.join(each[:_NAMED])}{more} ({_checks(len(keys))})")
+    if absent:
+        lacking = ", ".join(dict.fromkeys(filter(None, absent)))
+        said.append(f"required but absent: {lacking} ({_checks(len(absent))})")
+    return "; ".join(said)
 
 
 def _nothing(run: Run) -> str:

@@ -46,7 +46,9 @@ class Group:
     @property
     def status(self) -> str:
         """The outcome in words."""
-        return "required but absent" if self.finding.required else self.outcome.label
+        if not self.finding.required:
+            return self.outcome.label
+        return "contract not met" if self.finding.needs.startswith("contract:") else "required but absent"
 
 
 def finding_of(result: Result) -> Finding:
@@ -114,7 +116,8 @@ def command_alone(run: Run, result: Result) -> str:
         own = [words for words in itertools.pairwise(argv) if words[0] == "--catalogue"]
         return _join(["gnnbench", "prove", name, *itertools.chain(*own)])
     if not _KEYWORD.fullmatch(name) and result.nodeid:
-        return _join(["pytest", result.nodeid, *_plugins(run)])
+        held = [f"--gnnbench-contract={run.invocation.contract}"] if run.invocation.contract else []
+        return _join(["pytest", result.nodeid, *held, *_plugins(run)])
     words = ["gnnbench", "run", "--tier", result.tier, "--suite", result.suite]
     words += ["--device", result.device] if result.device else []
     return _join([*words, *_setting(run), "-k", name, *_passed_on(run)])
@@ -141,6 +144,7 @@ def _is_replay(run: Run) -> bool:
 def _setting(run: Run) -> list[str]:
     words = [word for required in run.invocation.require for word in ("--require", required)]
     words += [word for gpu in run.invocation.targets for word in ("--target", gpu)]
+    words += ["--contract", run.invocation.contract] if run.invocation.contract else []
     return [*words, "--data", run.invocation.data] if run.invocation.data else words
 
 

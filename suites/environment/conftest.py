@@ -12,7 +12,7 @@ from gnnbench.environment.child.fork_server import Forked
 from gnnbench.environment.health import Listener
 from gnnbench.environment.pyg import installed_extensions
 from gnnbench.environment.survey import Survey, begin, surveyed
-from gnnbench.plugin import options_key
+from gnnbench.plugin import contract_key, options_key
 
 from .probing import Probing
 
@@ -24,9 +24,12 @@ _LAST = ("test_throttling", "test_xids", "test_unchanged", "test_still_there")
 
 
 def pytest_pycollect_makeitem(collector: pytest.Collector, name: str) -> list[pytest.Item] | None:
-    """Where nothing is required, there is no requirement to judge and no check that would say so."""
+    """Where nothing is demanded, there is nothing to judge and no check that would say so."""
     options = collector.config.stash.get(options_key, None)
     if name == "test_required" and (options is None or not options.requirements):
+        return []
+    contract = collector.config.stash.get(contract_key, None)
+    if name == "test_holds" and (contract is None or not contract.clauses):
         return []
     return None
 
