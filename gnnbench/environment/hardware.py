@@ -192,7 +192,7 @@ def _gpus() -> tuple[Device, ...]:
 FACTS = (
     FactSpec("hardware.gpu_models", "GPUs in use", gpu_models, comparable=True, rule="equal"),
     FactSpec("hardware.gpu_count", "Number of GPUs in use", gpu_count, comparable=True, rule="at least"),
-    FactSpec("hardware.capabilities", "Compute capabilities", capabilities, rule="includes"),
+    FactSpec("hardware.capabilities", "Compute capabilities", capabilities, rule="equal"),
     FactSpec(
         "hardware.gpu_memory", "Memory of the smallest GPU in use", gpu_memory, unit="B", rule="at least"
     ),

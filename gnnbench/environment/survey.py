@@ -219,6 +219,6 @@ FACTS = (
         rule="equal",
     ),
     FactSpec("pyg.warnings", "What PyG warns of", _of(lambda survey: survey.value["pyg"].get("warnings"))),
-    FactSpec("nccl.transport", "NCCL transports in use", _of(_transports), comparable=True, rule="equal"),
+    FactSpec("nccl.transport", "NCCL transports in use", _of(_transports), comparable=True, rule="includes"),
     FactSpec("pyg.error", "Why PyG can't be imported", _of(lambda survey: survey.value["pyg"].get("error"))),
 )
