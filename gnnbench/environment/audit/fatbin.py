@@ -3,7 +3,7 @@
 nvcc puts device code into the section `.nv_fatbin` (CUDA's fatbinary_section.h): containers one behind the other, each
 with entries for several architectures. NVIDIA documents no layout; this one was measured on files of nvcc 13.0 with
 every -compress-mode, with and without -rdc, for sm_80, sm_90, sm_90a, sm_100, sm_100a, sm_100f, sm_103f and sm_120 as
-machine code and PTX, and agrees with what cuobjdump 13.5 lists for them and for published libraries of CUDA 11, 12
+machine code and PTX, and agrees with what cuobjdump 13.5 lists for them and for published libraries of CUDA 12
 and 13 (docs/audit.md names them):
 
     container  magic 0xBA55ED50 (u32), version 1 (u16), size of this header (u16), size of all entries (u64)
@@ -52,6 +52,13 @@ def containers(elf: ElfFile) -> list[Container]:
     return [
         one for start, end in spans for one in _walk(elf.image, start, end, strict=bool(elf.sections)) if one
     ]
+
+
+def _expect_jumps(image: bytes | mmap.mmap, start: int, end: int) -> None:
+    """Tell the kernel that only headers are read: it would else read everything in between from the disk, ahead."""
+    if isinstance(image, mmap.mmap) and hasattr(mmap, "MADV_RANDOM") and 0 <= start < end <= len(image):
+        first = start // mmap.PAGESIZE * mmap.PAGESIZE
+        image.madvise(mmap.MADV_RANDOM, first, end - first)
 
 
 def has_device_code(elf: ElfFile) -> bool:
