@@ -19,6 +19,7 @@ _COMMANDS = {
     "report": "gnnbench.cli.report",
     "prove": "gnnbench.cli.prove",
     "replay": "gnnbench.cli.replay",
+    "diff": "gnnbench.cli.diff",
 }
 
 _EPILOG = """\b
