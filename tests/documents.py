@@ -201,6 +201,46 @@ def failing_run() -> Run:
     )
 
 
+def changed_run() -> Run:
+    """The failing run on another image: another torch, NumPy and variable, nearer margins, more memory."""
+    run = failing_run()
+    before = run.environment
+    changed = {
+        "torch.version": "2.14.0+cu130",
+        "torch.arch_list": ["sm_80", "sm_86", "sm_90", "sm_100", "sm_120"],
+        "limits.nofile": 1024,
+        "git.commit": "0b7a4f2c9e1d",
+    }
+    facts = {
+        key: replace(fact, value=changed[key]) if key in changed else fact
+        for key, fact in before.facts.items()
+    }
+    facts["limits.shm_free"] = Fact(value=1, title="Shared memory free", group="limits", unit="B")
+    packages = {
+        **before.packages,
+        "torch": "2.14.0+cu130",
+        "numpy": "1.26.4",
+        "package-7": "8.0",
+        "fresh": "1.0",
+    }
+    del packages["package-9"]
+    results = []
+    for result in run.results:
+        margins = tuple(
+            replace(m, error=m.bound * min(20 * m.ratio, 0.99)) for m in result.margins if m.passed
+        )
+        measurements = tuple(
+            m if m.noisy else replace(m, samples=tuple(1.2 * x for x in m.samples))
+            for m in result.measurements
+        )
+        passed = result.outcome is Outcome.PASSED and result.margins
+        results.append(
+            replace(result, margins=margins if passed else result.margins, measurements=measurements)
+        )
+    environment = replace(before, facts=facts, packages=packages)
+    return replace(run, id="20261125T034112Z-4bb2d3", environment=environment, results=tuple(results))
+
+
 def required_absent_run() -> Run:
     """`--require cuda` on a machine without a GPU."""
     run = good_run(gpu=False)

@@ -66,7 +66,7 @@ def _variables():
         ("PYTORCH_CUDA_ALLOC_CONF", "max_split_size_mb:64", "allocator of GPU memory", "both"),
         ("PYTORCH_ALLOC_CONF", "max_split_size_mb:64", "allocator of GPU memory", "both"),
         ("NCCL_SOCKET_IFNAME", "eth1", "network interfaces", "both"),
-        ("NVIDIA_TF32_OVERRIDE", "0", "never rounds to TF32", "b"),
+        ("NVIDIA_TF32_OVERRIDE", "0", "from rounding to TF32", "b"),
         ("TORCH_ALLOW_TF32_CUBLAS_OVERRIDE", "1", "products round to TF32", "b"),
         ("CUBLAS_WORKSPACE_CONFIG", ":4096:8", "another workspace", "both"),
         ("CUDA_DEVICE_ORDER", "PCI_BUS_ID", "numbered in another order", "both"),

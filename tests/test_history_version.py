@@ -18,6 +18,7 @@ from gnnbench.history.version import release, step
         ("1.2.3.4", "1.2.3.5", "up, patch"),
         ("2.8.0+cu126", "2.8.0+cpu", "another build"),
         ("2.8", "2.8.0+cpu", "another build"),
+        ("2.8", "2.8.1", "up, patch"),
         ("2.9.0rc1", "2.9.0", "up, build"),
         ("2.9.0.dev20260101+cu130", "2.9.0+cu130", "up, build"),
         ("glibc 2.36", "glibc 2.31", "down, minor"),

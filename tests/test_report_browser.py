@@ -8,12 +8,16 @@ from pathlib import Path
 import documents
 import pytest
 
+from gnnbench.history import compare
 from gnnbench.report import render_html
+from gnnbench.report.diff import render_diff_html
 
 CHROMIUM, DRIVER = shutil.which("chromium") or shutil.which("google-chrome"), shutil.which("chromedriver")
 AXE = os.environ.get("GNNBENCH_AXE", "")
 PHONE, DESKTOP = (390, 844), (1440, 900)
 RUNS = ("good", "failing", "required_absent", "interrupted", "empty", "inconclusive", "large", "hostile")
+#: A page of two documents: the good run, and this one.
+DIFFERENCES = {"diff": "changed", "diff_hostile": "hostile"}
 
 needs_axe = pytest.mark.skipif(
     not Path(AXE).is_file(), reason="name axe-core's axe.min.js in GNNBENCH_AXE to check accessibility"
@@ -54,6 +58,9 @@ def pages(tmp_path_factory):
     for name in RUNS:
         text = render_html(getattr(documents, f"{name}_run")())
         (folder / f"{name}.html").write_text(text, "utf-8")
+    for name, other in DIFFERENCES.items():
+        difference = compare(documents.good_run(), getattr(documents, f"{other}_run")())
+        (folder / f"{name}.html").write_text(render_diff_html(difference, ("old.json", "new.json")), "utf-8")
     return folder
 
 
@@ -74,7 +81,7 @@ def show(browser, pages):
 
 
 @pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
-@pytest.mark.parametrize("name", RUNS)
+@pytest.mark.parametrize("name", [*RUNS, *DIFFERENCES])
 def test_page_is_no_wider_than_the_screen(show, name, size):
     """Folded and unfolded, long ids and wide tables included, the page never scrolls sideways."""
     browser = show(name, size)
@@ -99,7 +106,7 @@ def test_first_screen_answers(show, name, size):
     assert all(0 < bottom <= size[1] for bottom in bottoms), bottoms
 
 
-@pytest.mark.parametrize("name", ["failing", "hostile"])
+@pytest.mark.parametrize("name", ["failing", "hostile", "diff"])
 def test_everything_is_there_without_the_style(show, name):
     """What a strict policy leaves of the page is all of its text, in the same order."""
     browser = show(name)
@@ -140,7 +147,7 @@ def test_figures_follow_the_colour_scheme(show):
 
 @needs_axe
 @pytest.mark.parametrize(("size", "scheme"), [(PHONE, "light"), (DESKTOP, "dark")], ids=["phone", "desktop"])
-@pytest.mark.parametrize("name", RUNS)
+@pytest.mark.parametrize("name", [*RUNS, *DIFFERENCES])
 def test_axe_finds_nothing(show, name, size, scheme):
     """No violation of any rule, contrast included, with everything unfolded."""
     browser = show(name, size, scheme)

@@ -1,6 +1,7 @@
 """Tests of gnnbench.report.quantity: numbers as people read them."""
 
 import math
+import sys
 
 import pytest
 
@@ -78,3 +79,13 @@ def test_moment_reads_iso_and_leaves_the_rest():
     """A document's time is UTC; anything else is shown as it is."""
     assert moment("2026-11-24T08:15:02Z") == "2026-11-24 08:15 UTC"
     assert moment("yesterday") == "yesterday"
+
+
+@pytest.mark.parametrize("unit", ["s", "edge/s", "B", "%"])
+def test_the_largest_and_the_smallest_number(unit):
+    """A document may hold any float, and two such beside each other."""
+    scale = scale_for([sys.float_info.max, 5e-324], unit)
+
+    assert "e" not in scale.number(5e-324)
+    assert len(quantity(sys.float_info.max, unit)) > 100
+    assert quantity(5e-324, unit).startswith("0.0")

@@ -20,6 +20,7 @@ _COMMANDS = {
     "prove": "gnnbench.cli.prove",
     "replay": "gnnbench.cli.replay",
     "snapshot": "gnnbench.cli.snapshot",
+    "diff": "gnnbench.cli.diff",
 }
 
 _EPILOG = """\b

@@ -50,7 +50,7 @@ def warm_up() -> bool:
     Meant for a thread while something else is waited for: the renderer leaves Python's lock free. Not
     beside anything that is timed on the same cores. Returns whether charts can be drawn.
     """
-    _environment().get_template("report.html.j2")
+    templates().get_template("report.html.j2")
     try:
         vega.draw({"data": {"values": [{"x": 0}]}, "mark": "point", "encoding": {"x": {"field": "x"}}}, "")
     except Exception:
@@ -99,7 +99,7 @@ def _draw(compared: margins.Margins, series: tuple[measurements.Series, ...]) ->
 
 
 def _render(gathered: page.Page, limits: Limits) -> str:
-    template = _environment().get_template("report.html.j2")
+    template = templates().get_template("report.html.j2")
     return template.render(
         page=gathered,
         run=gathered.run,
@@ -118,7 +118,8 @@ def _code(match: re.Match[str]) -> str:
 
 
 @lru_cache(maxsize=1)
-def _environment() -> jinja2.Environment:
+def templates() -> jinja2.Environment:
+    """The templates of every page, with their filters: whatever they print is escaped and printable."""
     import jinja2
     from markupsafe import Markup, escape
 

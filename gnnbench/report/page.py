@@ -17,6 +17,7 @@ from gnnbench.report.text import one_line
 
 #: Characters of a list that stands in one line, and of one item that may stand beside others.
 _LINE, _WORD = 60, 24
+_LARGEST = 10**300
 _HEADINGS = {"cuda": "CUDA", "gpu": "GPU", "nccl": "NCCL", "pyg": "PyG"}
 
 
@@ -150,10 +151,10 @@ def _text(value: Any, unit: str) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, (int, float)):
-        # A version or a limit in no unit is shown as it is: 1048576, not 1.05 million.
-        return (
-            quantity(float(value), unit) if unit else f"{value:,}" if isinstance(value, float) else str(value)
-        )
+        # A version or a limit in no unit is shown as it is: 1048576, not 1.05 million. So is what no float can hold.
+        if unit and abs(value) < _LARGEST:
+            return quantity(float(value), unit)
+        return f"{value:,}" if isinstance(value, float) else str(value)
     if isinstance(value, str):
         # `unlimited` is said of bytes and of files alike.
         return value

@@ -47,7 +47,8 @@ def scale_for(values: Iterable[float], unit: str) -> Scale:
 
     Decimals are enough for three significant digits of the smallest that is not zero, at most four.
     """
-    sizes = [abs(value) for value in values if value and math.isfinite(value)]
+    # Scaled, the largest of all floats would be infinite and the smallest 0, which have no logarithm that is a number.
+    sizes = [min(max(abs(value), 1e-300), 1e300) for value in values if value and math.isfinite(value)]
     largest, smallest = max(sizes, default=1.0), min(sizes, default=1.0)
     if unit in _BYTES:
         power = min(max(int(math.log2(largest) // 10), 0), len(_BINARY) - 1)

@@ -59,7 +59,7 @@ LIMITS = (
         Weight.BREAKS,
         lower,
         'Fewer processes and threads: OpenBLAS and others end with "pthread_create failed".',
-        ("google-deepmind/alphafold3#137",),
+        ("willsheffler/worms#2",),
     ),
     Consequence(
         "hardware.memory",

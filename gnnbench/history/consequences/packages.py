@@ -23,7 +23,10 @@ PACKAGES = (
         lambda mine, other, key: mixed_wheels(mine, key) and not mixed_wheels(other, key),
         "Wheels for two majors of CUDA hold one library and write the same files: the later install overwrote the "
         "earlier. Uninstall both, then install the one that torch asks for.",
-        ("pytorch/pytorch#147001",),
+        (
+            "pytorch/pytorch#186591",
+            "rwth-i6/returnn#1802",
+        ),
     ),
     Consequence(
         "packages.numpy",
@@ -100,7 +103,7 @@ PACKAGES = (
         has,
         "A distribution is recorded twice in one folder: its files are a mixture of both. Uninstall until pip knows none, "
         "then install it again.",
-        ("pytorch/pytorch#147001",),
+        ("https://packaging.python.org/en/latest/specifications/recording-installed-packages/",),
     ),
     Consequence(
         "python.version",

@@ -116,8 +116,8 @@ VARIABLES = (
         "NVIDIA_TF32_OVERRIDE",
         Weight.RESULTS,
         has,
-        "Overrides what programs ask for: 0 never rounds to TF32, anything else lets NVIDIA's libraries do so; the error "
-        "of a product grows by 2¹³.",
+        "Overrides what programs ask for: 0 keeps NVIDIA's libraries from rounding to TF32, whose error in a product is 2¹³ "
+        "times that of float32. Meant for debugging.",
         _TF32,
         "pytorch/pytorch#75778",
     ),
