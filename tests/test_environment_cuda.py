@@ -94,6 +94,8 @@ def test_join_on_uuid():
     ours = [gpu(0, "GPU-bb"), gpu(1, "GPU-aa"), gpu(2, "GPU-cc"), gpu(3, "GPU-dd")]
 
     assert join(ours, ["GPU-AA", "GPU-bb", "MIG-cc"]) == {0: 1, 1: 0, 2: 2, 3: None}
+    # As drivers before 470 name a MIG device: by its GPU, and the instance on it.
+    assert join(ours, ["MIG-GPU-dd/7/0", "GPU-b-b"]) == {0: 1, 1: None, 2: None, 3: 0}
 
 
 OK = DriverReport(library="/lib/libcuda.so.1", code=0, version="12.4", gpus=(gpu(0, "GPU-aa"),))

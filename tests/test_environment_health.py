@@ -332,6 +332,14 @@ def test_settings_that_change(machine, changes, words):
     assert words in opinion.troubles[0].text
 
 
+def test_settings_that_are_no_longer_told(machine):
+    """A setting that can't be read at the end is not unchanged."""
+    opinion = health.changed(machine.gpu(), machine.gpu(fail__nvmlDeviceGetComputeMode=4), "cuda:0")
+
+    assert opinion.troubles == []
+    assert opinion.unread == ["compute_mode at the end: refused: Insufficient Permissions"]
+
+
 def test_what_was_lost(machine):
     """F35: a GPU that is no longer listed, reached or told apart was lost; one that was never there was not."""
     before = machine.read()

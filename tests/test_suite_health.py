@@ -172,3 +172,14 @@ def test_unchanged_where_the_end_is_not_told(say, machine):
     assert outcome(suite.test_unchanged, gone)[0] == "Inconclusive"
     assert outcome(suite.test_throttling, gone)[0] == "Inconclusive"
     assert outcome(suite.test_still_there, gone)[0] == "CheckFailed"
+
+
+def test_unchanged_where_one_gpu_is_gone(say, machine):
+    """The counters of a GPU that is gone are not unchanged, and its neighbour is judged all the same."""
+    say()
+    nvml.first()
+    machine.gpus.say({**sound(), "gpu1.fail.nvmlDeviceGetHandleByIndex_v2": 15, "gpu0.pcie.width": 4})
+    _, text, facts = outcome(suite.test_unchanged, nvml.take())
+
+    assert "PCIe lanes changed from 16 to 4" in text
+    assert {"unread": ["at the end: GPU lost: GPU is lost"]} in facts.values()
