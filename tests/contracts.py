@@ -55,7 +55,13 @@ def environment(packages=(), **facts):
 #: A machine with every kind of fact.
 FOUR_GPUS = dataclasses.replace(
     environment(
-        {"torch": "2.8.0+cu121", "torch-geometric": "2.6.1", "odd": "1.0-weird", "gnnbench": "0.1.0"},
+        {
+            "torch": "2.8.0+cu121",
+            "torch-geometric": "2.6.1",
+            "odd": "1.0-weird",
+            "pre": "2.9.0a0+git1",
+            "gnnbench": "0.1.0",
+        },
         hardware__gpu_count=4,
         hardware__gpu_models=["NVIDIA H100 80GB HBM3"] * 4,
         hardware__capabilities=["9.0"] * 4,
@@ -69,6 +75,8 @@ FOUR_GPUS = dataclasses.replace(
         torch__arch_list=["sm_80", "sm_90"],
         torch__cudnn="9.1.0",
         torch__debug=False,
+        torch__cxx11_abi=True,
+        torch__blas=fact(None, "equal", error="RuntimeError: no"),
         pyg__flags={"WITH_TORCH_SCATTER": True, "WITH_PYG_LIB": False},
         pyg__extensions={"torch_scatter": "works", "pyg_lib": "Traceback\nOSError: undefined symbol"},
         nccl__transport=["P2P", "SHM"],

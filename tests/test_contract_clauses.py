@@ -27,7 +27,10 @@ RULINGS = [
     ("[packages]\ntriton = '>=3'", "packages.triton: expected >=3, found none installed"),
     ("[packages]\ntriton = false", None),
     ("[packages]\ntorch = false", "packages.torch: expected none installed, found 2.8.0+cu121"),
+    ("[packages]\npre = '>=2.8'", None),
+    ("[packages]\npre = '>=2.9'", "packages.pre: expected >=2.9, found 2.9.0a0+git1"),
     # equal
+    ("torch.cxx11_abi = 1", "torch.cxx11_abi: expected 1, found true"),
     ("torch.cuda = '12.1'", None),
     ("torch.cuda = ['11.8', '12.1']", None),
     ("torch.cuda = ['11.8', '12.4']", "torch.cuda: expected 11.8 or 12.4, found 12.1"),
@@ -186,6 +189,7 @@ def jupyter():
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
+            self.close_connection = False
 
         def log_message(self, *_):
             pass
@@ -205,11 +209,13 @@ def service(port, speaks=None):
 
 def test_services_that_are_there(serve, jupyter):
     """SSH greets, with other lines before it too; Jupyter answers with its version; anything listens."""
+    begun = time.monotonic()
     ssh = serve(lambda connection: connection.sendall(b"Welcome\r\nSSH-2.0-OpenSSH_9.6\r\n"))
 
     assert service(ssh, "ssh")[1].state is State.HELD
     assert service(ssh)[1].state is State.HELD
     assert service(jupyter, "jupyter")[1].state is State.HELD
+    assert time.monotonic() - begun < service_clause.TIMEOUT_S  # nobody is waited for who has said enough
 
 
 def test_services_that_are_not(serve, jupyter, monkeypatch):

@@ -165,6 +165,7 @@ def test_what_a_contract_requires():
         """[hardware]
 gpu_count = 4
 gpu_models = ["H100"]
+capabilities = ["9.0"]
 [packages]
 torch = true
 pynvml = false
@@ -176,9 +177,9 @@ transport = ["P2P"]
     )
 
     assert contract.requirements == {
-        "cuda:2": "contract.toml:11: nccl.transport[P2P]",
-        "package:pyg_lib": "contract.toml:9: extensions.work[pyg_lib]",
-        "package:torch": "contract.toml:6: packages.torch",
+        "cuda:2": "contract.toml:12: nccl.transport[P2P]",
+        "package:pyg_lib": "contract.toml:10: extensions.work[pyg_lib]",
+        "package:torch": "contract.toml:7: packages.torch",
         "cuda": "contract.toml:4: hardware.gpu_models",
         "cuda:4": "contract.toml:3: hardware.gpu_count",
     }

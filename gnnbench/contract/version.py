@@ -37,9 +37,8 @@ class Specifier:
         A local version (`2.8.0+cu121`) fits `==2.8.0` and `==2.8.0+cu121`, as PEP 440 has it.
         """
         if parse_version(version) is None:
-            return all(
-                one.operator == "===" and one.version.lower() == version.lower() for one in self.parsed
-            )
+            # All operators but === take only what PEP 440 calls a version, which this is not.
+            return all(one.version.lower() == version.lower() for one in self.parsed)
         return self.parsed.contains(version, prereleases=True)
 
     def why_not(self, version: str) -> str:
