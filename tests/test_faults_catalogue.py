@@ -21,21 +21,28 @@ def pytest_collection_finish(session):
     for item in session.items:
         spec = CheckSpec.of(item)
         if spec is not None:
-            specs.setdefault(spec.id.partition("[")[0], []).extend(spec.catches)
+            known = specs.setdefault(
+                spec.id.partition("[")[0],
+                {"tier": spec.tier, "title": spec.title, "fix": spec.fix, "catches": []},
+            )
+            known["catches"].extend(fault for fault in spec.catches if fault not in known["catches"])
+            known["tier"] = min(known["tier"], spec.tier)
     with open("specs.json", "w") as file:
         json.dump(specs, file)
 """
 
 
 @pytest.fixture(scope="module")
-def catches(tmp_path_factory):
-    """Check id without parameters → the faults that it says it catches."""
+def specs(tmp_path_factory):
+    """Check id without parameters → what it declares: tier, title, fix, and the faults that it says it catches."""
     folder = tmp_path_factory.mktemp("collected")
+    (folder / "contract.toml").write_text('schema = "gnnbench.contract/1"\n[packages]\ntorch = true\n')
     (folder / "report_specs.py").write_text(REPORT_SPECS)
     paths = [str(folder), *filter(None, [os.environ.get("PYTHONPATH")])]
     subprocess.run(
         [sys.executable, "-m", "pytest", str(suites_folder()), "--collect-only", "-q", "-p", "report_specs",
-         "--gnnbench-tier=soak", "--gnnbench-device=cpu", "--gnnbench-output=none", "-p", "no:cacheprovider"],
+         "--gnnbench-tier=soak", "--gnnbench-device=cpu", "--gnnbench-require=cuda", "--gnnbench-target=sm_90",
+         "--gnnbench-contract=contract.toml", "--gnnbench-output=none", "-p", "no:cacheprovider"],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
         check=True,
@@ -45,13 +52,52 @@ def catches(tmp_path_factory):
 
 
 @pytest.mark.parametrize("fault", catalogue().values(), ids=catalogue())
-def test_checks_that_owe_a_fault_say_so(fault, catches):
+def test_checks_that_owe_a_fault_say_so(fault, specs):
     """What a fault is caught by exists, and declares it."""
     number = fault.id[:3]
 
     for check in fault.caught_by:
-        assert check in catches
-        assert fault.harmless or number in catches[check], f"{check} does not declare {number}"
+        assert check in specs
+        assert fault.harmless or number in specs[check]["catches"], f"{check} does not declare {number}"
+
+
+def checks_page(specs):
+    """docs/checks.md: what is said of each check of the environment suite, by file."""
+    titles = {}
+    for fault in catalogue().values():
+        titles.setdefault(fault.id[:3], fault.title)
+    lines = [
+        "# The checks of the image and the machine",
+        "",
+        "Each check of `suites/environment`, what it asserts, the faults of the catalogue that turn it red, and what to do "
+        "where it is red. A finding often says better, for it knows what it has found. This page is made from the checks: "
+        "`GNNBENCH_WRITE_DOCS=1 pytest tests/test_faults_catalogue.py` writes it anew.",
+    ]
+    group = ""
+    for check, spec in specs.items():
+        suite, file, name = check.split("/")
+        if suite != "environment":
+            continue
+        if file != group:
+            group = file
+            lines += ["", f"## {file}", "", "| check | asserts | catches | what to do |", "|---|---|---|---|"]
+        caught = "<br>".join(f"{fault} {titles.get(fault, '')}".strip() for fault in spec["catches"])
+        tier = "" if spec["tier"] == 1 else " (from tier standard)"
+        cells = (f"`{name}`{tier}", spec["title"], caught, spec["fix"])
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def test_the_page_of_checks_is_what_they_declare(specs):
+    """Also what to do: no check of the image or a device ends without a line that says it."""
+    page = Path(__file__).parents[1] / "docs" / "checks.md"
+    if os.environ.get("GNNBENCH_WRITE_DOCS"):
+        page.write_text(checks_page(specs))
+
+    assert [
+        check for check, spec in specs.items() if check.startswith("environment/") and not spec["fix"]
+    ] == []
+    assert page.read_text() == checks_page(specs), "run it once with GNNBENCH_WRITE_DOCS=1"
 
 
 def test_every_row_of_its_areas_has_a_fault():
@@ -61,7 +107,16 @@ def test_every_row_of_its_areas_has_a_fault():
     assert planted >= {
         *("F01", "F02", "F03", "F04", "F05", "F06", "F07", "F08", "F09", "F12", "F13", "F14", "F15", "F16", "F17"),
         *("F18", "F19", "F20", "F21", "F22", "F23", "F24", "F34", "F35", "F36", "F37", "F39", "F41", "F46", "F49", "F50"),
+        *("F25", "F26", "F27", "F28", "F29", "F30", "F31", "F32", "F33", "F40", "F42", "F43", "F45"),
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "fault", [one for one in catalogue().values() if {"ENV", "DEV"} & {*one.areas}], ids=lambda one: one.id
+)
+def test_faults_of_image_and_device_say_their_cause(fault):
+    """Red is not enough: the words that name the cause are part of the fault."""
+    assert fault.says
 
 
 @pytest.mark.parametrize("fault", catalogue().values(), ids=catalogue())

@@ -17,7 +17,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("clause", [pytest.param(one, id=one.id) for one in contract.clauses])
 
 
-@check(catches=("F33",))
+@check(
+    catches=("F33",),
+    fix="mend the image, or, if it is right, the line of the contract that the finding names",
+)
 @pytest.mark.usefixtures("fork_server")
 def test_holds(clause: Clause, contract: Contract, environment: Environment, evidence: Evidence) -> None:
     """The contract holds."""

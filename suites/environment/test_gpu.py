@@ -23,7 +23,10 @@ def _require_gpu() -> None:
     not_applicable(absence.summary, needs="cuda", fix=absence.fix)
 
 
-@check(catches=("F29", "F33", "F37"))
+@check(
+    catches=("F29", "F33", "F37"),
+    fix="use a torch that is built for CUDA, start the container with `--gpus all`, and compare `nvidia-smi` inside and outside",
+)
 def test_present(requirements: frozenset[str], evidence: Evidence) -> None:
     """torch sees a GPU, and as many as were required."""
     _require_gpu()
@@ -39,7 +42,7 @@ def test_present(requirements: frozenset[str], evidence: Evidence) -> None:
             )
 
 
-@check(catches=("F29",))
+@check(catches=("F29",), fix="upgrade the host's driver, or use an image for an older CUDA")
 def test_driver(evidence: Evidence) -> None:
     """The driver answers, and is new enough for the CUDA that torch was built for."""
     _require_gpu()

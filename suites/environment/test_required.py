@@ -24,7 +24,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("requirement", sorted(metafunc.config.stash[options_key].requirements))
 
 
-@check(catches=("F33",))
+@check(catches=("F33",), fix="bring what was required, or take it out of --require")
 def test_required(requirement: str, data_root: Path | None, evidence: Evidence) -> None:
     """What was required is there."""
     kind, _, name = requirement.partition(":")
