@@ -8,6 +8,7 @@ from gnnbench.checks.outcomes import CheckFailed, Inconclusive, NotApplicable, d
 from gnnbench.environment import cuda, nvml
 from gnnbench.faults.fake_gpus import sound, uuid_of
 from gnnbench.faults.native import NoCompilerError
+from suites.environment import gpus
 from suites.environment import test_health as suite
 
 pytest.importorskip("torch")
@@ -90,10 +91,11 @@ def test_a_driver_that_hangs(say, monkeypatch):
 
 def test_without_a_gpu(monkeypatch):
     """Where there is none, each check needs one, and says why there is none."""
-    monkeypatch.setattr(suite.nvml, "first", lambda: nvml.Snapshot(problem=nvml.Problem(said="no library")))
-    monkeypatch.setattr(suite, "driver", cuda.DriverReport)
-    monkeypatch.setattr(suite, "device_nodes", tuple)
-    absence = suite.gpu_absence()
+    monkeypatch.setattr(nvml, "first", lambda: nvml.Snapshot(problem=nvml.Problem(said="no library")))
+    for module in (suite, gpus):
+        monkeypatch.setattr(module, "driver", cuda.DriverReport)
+        monkeypatch.setattr(module, "device_nodes", tuple)
+    absence = gpus.gpu_absence()
     if absence is None:
         pytest.skip("torch has a GPU here")
     at_end = nvml.Snapshot()

@@ -8,105 +8,16 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict
-from typing import NoReturn
 
 import torch
 
-from gnnbench.checks import Evidence, check, fail, inconclusive, not_applicable
-from gnnbench.environment import driver, gpu_absence, health, nvml
+from gnnbench.checks import Evidence, check, fail, inconclusive
+from gnnbench.environment import driver, health, nvml
 from gnnbench.environment.cuda import device_nodes
 from gnnbench.environment.health import Listener, Opinion
 from gnnbench.environment.load import copying
 
-_SAY = "`nvidia-smi -q` on the host says more; update the driver and nvidia-ml-py where they do not know the question"
-_ASK_AS_ROOT = (
-    "run this check on the host, or as root: the driver refuses the answer to this user or container"
-)
-
-
-def _snapshot() -> nvml.Snapshot:
-    """The GPUs as they were first; ends the check where there is none, or none to ask."""
-    found = nvml.first()
-    if not found.gpus:
-        _nothing_to_ask(found.problem)
-    return found
-
-
-def _nothing_to_ask(problem: nvml.Problem | None) -> NoReturn:
-    absence = gpu_absence()
-    if not (driver().gpus or device_nodes()) and absence is not None:
-        not_applicable(absence.summary, needs="cuda", fix=absence.fix)
-    inconclusive(
-        f"NVML could not be asked: {problem.said}" if problem else "NVML counts no GPU",
-        expected="the list of GPUs",
-        found="no answer" if problem else "an empty one",
-        cause=problem.cause if problem else "",
-        fix=problem.fix if problem else "compare `nvidia-smi -L` inside and outside the container",
-    )
-
-
-def _in_use(snapshot: nvml.Snapshot) -> tuple[dict[str, nvml.NvmlGpu], list[Opinion]]:
-    """Label → GPU, for those that CUDA shows this process, or all where it shows none; and those without partner."""
-    ours = driver().gpus
-    if not ours:
-        return {gpu.label(): gpu for gpu in snapshot.gpus if not gpu.lost}, []
-    known, unknown = {}, []
-    partners = snapshot.of(ours)
-    for gpu in ours:
-        partner = partners[gpu.ordinal]
-        if partner is None:
-            unknown.append(
-                Opinion(f"cuda:{gpu.ordinal} ({gpu.uuid})", unread=["NVML does not tell which it is"])
-            )
-        else:
-            known[f"cuda:{gpu.ordinal} = {partner.label()}"] = partner
-    return known, unknown
-
-
-def _conclude(evidence: Evidence, opinions: Iterable[Opinion], *, needs: str) -> None:
-    """One outcome for the GPUs' opinions: a trouble is a failure, a question without an answer inconclusive."""
-    opinions = list(opinions)
-    told: dict[str, dict[str, list[object]]] = {}
-    for opinion in opinions:
-        of_gpu = told.setdefault(opinion.gpu, {})
-        for name, said in asdict(opinion).items():
-            if said and name != "gpu":
-                of_gpu.setdefault(name, []).extend(said)
-    for gpu, words in told.items():
-        evidence.fact(gpu, words or "good")
-    troubled = [(opinion.gpu, trouble) for opinion in opinions for trouble in opinion.troubles]
-    if troubled:
-        gpu, first = troubled[0]
-        fail(
-            f"{_short(gpu)}: {first.text}{_more(troubled)}",
-            expected=first.expected,
-            found="; ".join(f"{where}: {trouble.text}" for where, trouble in troubled),
-            cause=first.cause,
-            fix=first.fix,
-        )
-    unread = [(opinion.gpu, what) for opinion in opinions for what in opinion.unread]
-    if unread:
-        gpu, what = unread[0]
-        inconclusive(
-            f"{_short(gpu)} can't be judged: {what}{_more(unread)}",
-            expected="answers of NVML that make sense",
-            found="; ".join(f"{where}: {why}" for where, why in unread),
-            fix=_ASK_AS_ROOT if nvml.Loss.REFUSED.value in what else _SAY,
-        )
-    lacking = sorted({what for opinion in opinions for what in opinion.lacks})
-    if opinions and all(opinion.lacks for opinion in opinions):
-        not_applicable(f"no GPU here has {', nor '.join(lacking)}", needs=needs)
-
-
-def _short(label: str) -> str:
-    """Without the product and the UUID, which stand in what was found."""
-    return label.partition(" (")[0]
-
-
-def _more(found: Sequence[object]) -> str:
-    return f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+from .gpus import conclude, gpus_at_start, in_use
 
 
 @check(catches=("F35", "F37"), fix="compare `nvidia-smi` inside and outside the container")
@@ -143,7 +54,7 @@ def test_answers(evidence: Evidence) -> None:
             found="an empty list",
             cause="a container whose device files and libraries come from different drivers",
         )
-    lost = {gpu.label(): gpu.lost for gpu in _snapshot().gpus if gpu.lost}
+    lost = {gpu.label(): gpu.lost for gpu in gpus_at_start().gpus if gpu.lost}
     if lost:
         name, why = next(iter(lost.items()))
         fail(
@@ -158,119 +69,119 @@ def test_answers(evidence: Evidence) -> None:
 @check(catches=("F36",))
 def test_memory_errors(evidence: Evidence) -> None:
     """No GPU has had memory errors that could not be corrected."""
-    known, unknown = _in_use(_snapshot())
+    known, unknown = in_use(gpus_at_start())
     judged = [health.memory_errors(gpu, label) for label, gpu in known.items()]
-    _conclude(evidence, [*judged, *unknown], needs="gpu:ecc")
+    conclude(evidence, [*judged, *unknown], needs="gpu:ecc")
 
 
 @check()
 def test_remapped_rows(evidence: Evidence) -> None:
     """No memory row waits to be remapped or could not be, and no page waits to be retired."""
-    known, unknown = _in_use(_snapshot())
+    known, unknown = in_use(gpus_at_start())
     judged = [health.remapped_rows(gpu, label) for label, gpu in known.items()]
-    _conclude(evidence, [*judged, *unknown], needs="gpu:row_remapping")
+    conclude(evidence, [*judged, *unknown], needs="gpu:row_remapping")
 
 
 @check(catches=("F39",))
 def test_temperature(evidence: Evidence) -> None:
     """No GPU is as hot as the temperature at which it slows down."""
-    known, unknown = _in_use(_snapshot())
+    known, unknown = in_use(gpus_at_start())
     judged = [health.temperature(gpu, label) for label, gpu in known.items()]
-    _conclude(evidence, [*judged, *unknown], needs="gpu:temperature")
+    conclude(evidence, [*judged, *unknown], needs="gpu:temperature")
 
 
 @check(catches=("F39",))
 def test_power(evidence: Evidence) -> None:
     """No GPU's power limit is below its default."""
-    known, unknown = _in_use(_snapshot())
+    known, unknown = in_use(gpus_at_start())
     judged = [health.power(gpu, label) for label, gpu in known.items()]
-    _conclude(evidence, [*judged, *unknown], needs="gpu:power_limit")
+    conclude(evidence, [*judged, *unknown], needs="gpu:power_limit")
 
 
 @check(catches=("F39",))
 def test_clocks(evidence: Evidence) -> None:
     """No GPU's clocks are set below their default."""
-    known, unknown = _in_use(_snapshot())
+    known, unknown = in_use(gpus_at_start())
     judged = [health.clocks(gpu, label) for label, gpu in known.items()]
-    _conclude(evidence, [*judged, *unknown], needs="gpu:application_clocks")
+    conclude(evidence, [*judged, *unknown], needs="gpu:application_clocks")
 
 
 @check(catches=("F39",))
 def test_pcie(evidence: Evidence) -> None:
     """Every GPU uses all lanes of its PCIe link and, under load, its newest generation."""
-    snapshot, loaded = _snapshot(), False
+    snapshot, loaded = gpus_at_start(), False
     if torch.cuda.device_count():
         with copying([f"cuda:{index}" for index in range(torch.cuda.device_count())]) as loaded:
             under_load = nvml.take() if loaded else snapshot
         # The link alone is read again; should NVML fail now, what it said first stands.
         snapshot, loaded = (under_load, loaded) if under_load.gpus else (snapshot, False)
     evidence.fact("under_load", loaded)
-    known, unknown = _in_use(snapshot)
+    known, unknown = in_use(snapshot)
     judged = [health.pcie(gpu, label, loaded=loaded) for label, gpu in known.items()]
-    _conclude(evidence, [*judged, *unknown], needs="gpu:pcie")
+    conclude(evidence, [*judged, *unknown], needs="gpu:pcie")
 
 
 @check()
 def test_nvlink(evidence: Evidence) -> None:
     """Every NVLink is up that is up on GPUs of the same model, or that leads to a switch."""
-    snapshot = _snapshot()
-    known, unknown = _in_use(snapshot)
+    snapshot = gpus_at_start()
+    known, unknown = in_use(snapshot)
     judged = [health.nvlink(gpu, label, peers=snapshot.gpus) for label, gpu in known.items()]
-    _conclude(evidence, [*judged, *unknown], needs="gpu:nvlink")
+    conclude(evidence, [*judged, *unknown], needs="gpu:nvlink")
 
 
 @check(catches=("F29",))
 def test_fabric(evidence: Evidence) -> None:
     """Where GPUs hang on NVSwitches, each has been made part of their fabric."""
-    known, unknown = _in_use(_snapshot())
+    known, unknown = in_use(gpus_at_start())
     judged = [health.fabric(gpu, label) for label, gpu in known.items()]
-    _conclude(evidence, [*judged, *unknown], needs="gpu:nvswitch")
+    conclude(evidence, [*judged, *unknown], needs="gpu:nvswitch")
 
 
 @check()
 def test_modes(evidence: Evidence) -> None:
     """Every GPU lets several processes compute on it."""
-    known, unknown = _in_use(_snapshot())
+    known, unknown = in_use(gpus_at_start())
     judged = [health.modes(gpu, label) for label, gpu in known.items()]
-    _conclude(evidence, [*judged, *unknown], needs="gpu:compute_mode")
+    conclude(evidence, [*judged, *unknown], needs="gpu:compute_mode")
 
 
 @check(fix="wait for the others, or choose another GPU with CUDA_VISIBLE_DEVICES")
 def test_others(evidence: Evidence) -> None:
     """Nobody else computes on the GPUs."""
-    known, unknown = _in_use(_snapshot())
+    known, unknown = in_use(gpus_at_start())
     own = {os.getpid(), *health.own_processes()}
     judged = [health.others(gpu, label, own=own) for label, gpu in known.items()]
-    _conclude(evidence, [*judged, *unknown], needs="gpu:processes")
+    conclude(evidence, [*judged, *unknown], needs="gpu:processes")
 
 
 @check(catches=("F39",))
 def test_throttling(gpus_at_end: nvml.Snapshot, evidence: Evidence) -> None:
     """Neither heat nor the power supply held clocks down, at the start, at the end or between."""
-    known, unknown = _in_use(_snapshot())
+    known, unknown = in_use(gpus_at_start())
     judged = [
         health.throttling(gpu, health.counterpart(gpu, gpus_at_end) or nvml.NvmlGpu(index=gpu.index), label)
         for label, gpu in known.items()
     ]
-    _conclude(evidence, [*judged, *unknown], needs="gpu:throttling")
+    conclude(evidence, [*judged, *unknown], needs="gpu:throttling")
 
 
 @check()
 def test_xids(xid_listener: Listener | None, evidence: Evidence) -> None:
     """The driver has reported no error (Xid) of a GPU, but for those that programs cause."""
-    snapshot = _snapshot()
+    snapshot = gpus_at_start()
     log, heard = (
         health.kernel_log(),
         ([], "nobody listened") if xid_listener is None else xid_listener.heard(),
     )
     evidence.fact("kernel_log", log[1] or f"{len(log[0])} Xids")
     evidence.fact("events", heard[1] or f"{len(heard[0])} Xids")
-    known, unknown = _in_use(snapshot)
+    known, unknown = in_use(snapshot)
     judged = [
         health.judge_xids(gpu, label, since=snapshot.taken_s, log=log, heard=heard)
         for label, gpu in known.items()
     ]
-    _conclude(evidence, [*judged, *unknown], needs="gpu:xids")
+    conclude(evidence, [*judged, *unknown], needs="gpu:xids")
 
 
 @check(
@@ -278,7 +189,7 @@ def test_xids(xid_listener: Listener | None, evidence: Evidence) -> None:
 )
 def test_unchanged(gpus_at_end: nvml.Snapshot, evidence: Evidence) -> None:
     """No error counter of a GPU has grown during the run, and no setting has changed."""
-    before = _snapshot()
+    before = gpus_at_start()
     if not gpus_at_end.gpus:
         inconclusive(
             "NVML did not answer at the end",
@@ -287,20 +198,18 @@ def test_unchanged(gpus_at_end: nvml.Snapshot, evidence: Evidence) -> None:
         )
     seconds = max(0.0, (gpus_at_end.taken_s or time.monotonic()) - before.taken_s)
     evidence.fact("seconds", round(seconds, 1))
-    known, unknown = _in_use(before)
+    known, unknown = in_use(before)
     judged = []
     for label, gpu in known.items():
-        after = health.counterpart(gpu, gpus_at_end)
-        if after is None or after.lost:
-            judged.append(
-                Opinion(label, unread=[f"at the end: {after.lost if after else 'no longer listed'}"])
-            )
+        after, why = health.counterpart(gpu, gpus_at_end), health.gone(gpu, gpus_at_end)
+        if after is None or why:
+            judged.append(Opinion(label, unread=[f"at the end: {why}"]))
             continue
         judged += [
             health.grown(gpu, after, label, seconds=seconds),
             health.changed(gpu, after, label),
         ]
-    _conclude(evidence, [*judged, *unknown], needs="gpu:counters")
+    conclude(evidence, [*judged, *unknown], needs="gpu:counters")
 
 
 @check(
@@ -309,7 +218,7 @@ def test_unchanged(gpus_at_end: nvml.Snapshot, evidence: Evidence) -> None:
 )
 def test_still_there(gpus_at_end: nvml.Snapshot, evidence: Evidence) -> None:
     """After all other checks, every GPU that was there at the start still answers."""
-    before = _snapshot()
+    before = gpus_at_start()
     if all(gpu.lost for gpu in before.gpus):
         inconclusive("no GPU answered at the start", expected="one to look for at the end", found="none")
     lost = health.lost(before, gpus_at_end)

@@ -4,7 +4,7 @@ A reading that is lost is never a pass and never a fault: the question that need
 not have at all is told apart from that.
 """
 
-from gnnbench.environment.health.change import changed, counterpart, grown, lost
+from gnnbench.environment.health.change import changed, counterpart, gone, grown, lost
 from gnnbench.environment.health.memory import memory_errors, remapped_rows
 from gnnbench.environment.health.opinion import Opinion, Trouble
 from gnnbench.environment.health.speed import clocks, power, temperature, throttling
@@ -21,6 +21,7 @@ __all__ = [
     "clocks",
     "counterpart",
     "fabric",
+    "gone",
     "grown",
     "judge_xids",
     "kernel_log",

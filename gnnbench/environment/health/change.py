@@ -43,19 +43,18 @@ def lost(before: Snapshot, after: Snapshot) -> dict[str, str]:
 
     Containers lose theirs to a `systemctl daemon-reload` on the host, machines to a GPU that falls off its bus.
     """
-    found = {}
-    for gpu in before.gpus:
-        if gpu.lost:
-            continue
-        now = counterpart(gpu, after)
-        if after.problem is not None:
-            found[gpu.label()] = after.problem.said
-        elif now is None:
-            unnamed = [one.lost for one in after.gpus if one.lost]
-            found[gpu.label()] = unnamed[0] if unnamed else "no longer listed"
-        elif now.lost:
-            found[gpu.label()] = now.lost
-    return found
+    return {gpu.label(): why for gpu in before.gpus if not gpu.lost and (why := gone(gpu, after))}
+
+
+def gone(gpu: NvmlGpu, snapshot: Snapshot) -> str:
+    """Why a GPU that once answered does not in `snapshot`; empty where it does."""
+    if snapshot.problem is not None:
+        return snapshot.problem.said
+    now = counterpart(gpu, snapshot)
+    if now is not None:
+        return now.lost
+    # One that gives no handle can't be told apart from others that give none: it is likely to be this one.
+    return next((one.lost for one in snapshot.gpus if one.lost), "no longer listed")
 
 
 def counterpart(gpu: NvmlGpu, snapshot: Snapshot) -> NvmlGpu | None:
