@@ -30,6 +30,16 @@ def test_odd():
 """
 
 
+#: The check asks the suite for a fork server, so that facts are read by it. Here they are given.
+FORK_SERVER = """
+import pytest
+
+@pytest.fixture(scope="session")
+def fork_server():
+    return None
+"""
+
+
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     """The environment is one with four GPUs; drawing reports is other modules' business."""
@@ -47,6 +57,7 @@ def hold(pytester):
         if judge:
             own = folder if suite == "environment" else pytester.mkpydir("environment")
             shutil.copy(SUITES / "environment" / "test_contract.py", own)
+            (own / "conftest.py").write_text(FORK_SERVER)
         (pytester.path / "c.toml").write_text(HEAD + text)
         ended = pytester.runpytest_inprocess(
             "-p", "no:cacheprovider", "--gnnbench-contract=c.toml", *arguments
