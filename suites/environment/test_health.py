@@ -66,7 +66,10 @@ def test_answers(evidence: Evidence) -> None:
         )
 
 
-@check(catches=("F36",))
+@check(
+    catches=("F36",),
+    fix="reset the GPU (`nvidia-smi -r`), run `dcgmi diag -r 3`, and replace the card where errors come back",
+)
 def test_memory_errors(evidence: Evidence) -> None:
     """No GPU has had memory errors that could not be corrected."""
     known, unknown = in_use(gpus_at_start())
@@ -74,7 +77,7 @@ def test_memory_errors(evidence: Evidence) -> None:
     conclude(evidence, [*judged, *unknown], needs="gpu:ecc")
 
 
-@check()
+@check(fix="reset the GPU or reboot, so that rows are remapped; replace the card where remapping failed")
 def test_remapped_rows(evidence: Evidence) -> None:
     """No memory row waits to be remapped or could not be, and no page waits to be retired."""
     known, unknown = in_use(gpus_at_start())
@@ -82,7 +85,7 @@ def test_remapped_rows(evidence: Evidence) -> None:
     conclude(evidence, [*judged, *unknown], needs="gpu:row_remapping")
 
 
-@check(catches=("F39",))
+@check(catches=("F39",), fix="look at fans, airflow and the room, and at what else runs there")
 def test_temperature(evidence: Evidence) -> None:
     """No GPU is as hot as the temperature at which it slows down."""
     known, unknown = in_use(gpus_at_start())
@@ -90,7 +93,7 @@ def test_temperature(evidence: Evidence) -> None:
     conclude(evidence, [*judged, *unknown], needs="gpu:temperature")
 
 
-@check(catches=("F39",))
+@check(catches=("F39",), fix="set the default again: `nvidia-smi -pl WATTS` as root on the host")
 def test_power(evidence: Evidence) -> None:
     """No GPU's power limit is below its default."""
     known, unknown = in_use(gpus_at_start())
@@ -98,7 +101,10 @@ def test_power(evidence: Evidence) -> None:
     conclude(evidence, [*judged, *unknown], needs="gpu:power_limit")
 
 
-@check(catches=("F39",))
+@check(
+    catches=("F39",),
+    fix="set the defaults again: `nvidia-smi -rac` and `nvidia-smi -rgc` as root on the host",
+)
 def test_clocks(evidence: Evidence) -> None:
     """No GPU's clocks are set below their default."""
     known, unknown = in_use(gpus_at_start())
@@ -106,7 +112,9 @@ def test_clocks(evidence: Evidence) -> None:
     conclude(evidence, [*judged, *unknown], needs="gpu:application_clocks")
 
 
-@check(catches=("F39",))
+@check(
+    catches=("F39",), fix="seat the card again, try another slot or riser, and read `lspci -vv` on the host"
+)
 def test_pcie(evidence: Evidence) -> None:
     """Every GPU uses all lanes of its PCIe link and, under load, its newest generation."""
     snapshot, loaded = gpus_at_start(), False
@@ -121,7 +129,7 @@ def test_pcie(evidence: Evidence) -> None:
     conclude(evidence, [*judged, *unknown], needs="gpu:pcie")
 
 
-@check()
+@check(fix="`nvidia-smi nvlink -s` and `-e` on the host; seat the bridge again, or have the board looked at")
 def test_nvlink(evidence: Evidence) -> None:
     """Every NVLink is up that is up on GPUs of the same model, or that leads to a switch."""
     snapshot = gpus_at_start()
@@ -130,7 +138,10 @@ def test_nvlink(evidence: Evidence) -> None:
     conclude(evidence, [*judged, *unknown], needs="gpu:nvlink")
 
 
-@check(catches=("F29",))
+@check(
+    catches=("F29",),
+    fix="start the Fabric Manager of the driver's own release: `systemctl status nvidia-fabricmanager` on the host",
+)
 def test_fabric(evidence: Evidence) -> None:
     """Where GPUs hang on NVSwitches, each has been made part of their fabric."""
     known, unknown = in_use(gpus_at_start())
@@ -138,7 +149,7 @@ def test_fabric(evidence: Evidence) -> None:
     conclude(evidence, [*judged, *unknown], needs="gpu:nvswitch")
 
 
-@check()
+@check(fix="`nvidia-smi -c 0` as root on the host lets several processes use the GPU")
 def test_modes(evidence: Evidence) -> None:
     """Every GPU lets several processes compute on it."""
     known, unknown = in_use(gpus_at_start())
@@ -155,7 +166,10 @@ def test_others(evidence: Evidence) -> None:
     conclude(evidence, [*judged, *unknown], needs="gpu:processes")
 
 
-@check(catches=("F39",))
+@check(
+    catches=("F39",),
+    fix="`nvidia-smi -q -d PERFORMANCE,TEMPERATURE,POWER` on the host; look at cooling and at power supply and cables",
+)
 def test_throttling(gpus_at_end: nvml.Snapshot, evidence: Evidence) -> None:
     """Neither heat nor the power supply held clocks down, at the start, at the end or between."""
     known, unknown = in_use(gpus_at_start())
@@ -166,7 +180,9 @@ def test_throttling(gpus_at_end: nvml.Snapshot, evidence: Evidence) -> None:
     conclude(evidence, [*judged, *unknown], needs="gpu:throttling")
 
 
-@check()
+@check(
+    fix="look the Xid up in NVIDIA's list, read `dmesg | grep Xid` on the host, and take the machine out of use until it is known why"
+)
 def test_xids(xid_listener: Listener | None, evidence: Evidence) -> None:
     """The driver has reported no error (Xid) of a GPU, but for those that programs cause."""
     snapshot = gpus_at_start()
