@@ -66,25 +66,25 @@ def checks_page(specs):
     titles = {}
     for fault in catalogue().values():
         titles.setdefault(fault.id[:3], fault.title)
+    files = {}
+    for check, spec in specs.items():
+        suite, file, name = check.split("/")
+        if suite == "environment":
+            files.setdefault(file, {})[name] = spec
     lines = [
         "# The checks of the image and the machine",
         "",
-        "Each check of `suites/environment`, what it asserts, the faults of the catalogue that turn it red, and what to do "
-        "where it is red. A finding often says better, for it knows what it has found. This page is made from the checks: "
+        "Each check of `suites/environment`, what it asserts, the faults of the catalogue that turn it red, and what to do where",
+        "it is red. A finding often says better, for it knows what it has found. This page is made from the checks:",
         "`GNNBENCH_WRITE_DOCS=1 pytest tests/test_faults_catalogue.py` writes it anew.",
     ]
-    group = ""
-    for check, spec in specs.items():
-        suite, file, name = check.split("/")
-        if suite != "environment":
-            continue
-        if file != group:
-            group = file
-            lines += ["", f"## {file}", "", "| check | asserts | catches | what to do |", "|---|---|---|---|"]
-        caught = "<br>".join(f"{fault} {titles.get(fault, '')}".strip() for fault in spec["catches"])
-        tier = "" if spec["tier"] == 1 else " (from tier standard)"
-        cells = (f"`{name}`{tier}", spec["title"], caught, spec["fix"])
-        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    for file, checks in sorted(files.items()):
+        lines += ["", f"## {file}", "", "| check | asserts | catches | what to do |", "|---|---|---|---|"]
+        for name, spec in checks.items():
+            caught = "<br>".join(f"{fault} {titles.get(fault, '')}".strip() for fault in spec["catches"])
+            tier = "" if spec["tier"] == 1 else " (from tier standard)"
+            cells = (f"`{name}`{tier}", spec["title"], caught, spec["fix"])
+            lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines) + "\n"
 
 
