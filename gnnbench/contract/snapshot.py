@@ -115,8 +115,11 @@ def _ruled(facts: Mapping[str, Fact], group: str) -> Iterator[tuple[str, Fact]]:
 def _entries(name: str, fact: Fact) -> tuple[list[str], list[str]]:
     """Lines for the table of its group, and lines for a table of its own where it is one itself."""
     if isinstance(fact.value, Mapping):
+        # What is not so is not asked for: an image that has gained an extension is none the worse.
         said = {
-            entry: _said(value, fact) for entry, value in fact.value.items() if _writable(entry) and entry
+            entry: _said(value, fact)
+            for entry, value in fact.value.items()
+            if _writable(entry) and entry and value is not False
         }
         return [], [f"{toml_key(entry)} = {text}" for entry, text in sorted(said.items()) if text]
     text = _said(fact.value, fact)

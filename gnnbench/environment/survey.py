@@ -11,16 +11,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from gnnbench.environment.child import ForkServer
+from gnnbench.environment.child import ChildReport, ForkServer
 from gnnbench.environment.child.fork_server import Forked
 from gnnbench.environment.cuda_libraries import VERSION_FUNCTIONS
 from gnnbench.environment.fact import FactSpec
 from gnnbench.environment.libraries import MappedLibrary, mapped_libraries, noteworthy
+from gnnbench.environment.pyg import installed_extensions
 
 _TIMEOUT_S = 300.0
 #: Characters of NCCL's log that are kept.
 _LOG = 4000
 _TARGET = f"{__name__}:take"
+_EXERCISE = "gnnbench.environment.probes.extensions:exercise"
 
 
 def take() -> dict[str, Any]:
@@ -145,12 +147,23 @@ class Survey:
 
 _started: list[Forked] = []
 _taken: list[Survey] = []
+_extensions: dict[str, Forked] = {}
 
 
 def begin(server: ForkServer) -> None:
-    """Start it, where it has not been in this process; `surveyed` waits for its end."""
+    """Start it, where it has not been in this process; `surveyed` waits for its end.
+
+    The extensions of PyG run in processes of their own: one that crashes takes nothing else along.
+    """
     if not _started:
         _started.append(server.start(_TARGET, timeout=_TIMEOUT_S, gpu=True))
+        for name in installed_extensions():
+            _extensions[name] = server.start(_EXERCISE, name, timeout=_TIMEOUT_S, gpu=True)
+
+
+def extensions() -> dict[str, ChildReport]:
+    """Extension of PyG that is installed → what became of importing it and running one of its ops; waits for all."""
+    return {name: fork.wait() for name, fork in _extensions.items()}
 
 
 def surveyed() -> Survey | None:
@@ -181,6 +194,10 @@ def _see(survey: Survey) -> None:
 def _versions(survey: Survey) -> dict[str, str]:
     _see(survey)
     return {one["soname"]: one["version"] for one in survey.libraries if one["version"]}
+
+
+def _extension_states(_: Survey) -> dict[str, str]:
+    return {name: "works" if report.ok else report.error for name, report in extensions().items()}
 
 
 def _transports(survey: Survey) -> list[str] | None:
@@ -218,6 +235,7 @@ FACTS = (
         comparable=True,
         rule="equal",
     ),
+    FactSpec("pyg.extensions", "Extensions of PyG", _of(_extension_states), comparable=True),
     FactSpec("pyg.warnings", "What PyG warns of", _of(lambda survey: survey.value["pyg"].get("warnings"))),
     FactSpec("nccl.transport", "NCCL transports in use", _of(_transports), comparable=True, rule="includes"),
     FactSpec("pyg.error", "Why PyG can't be imported", _of(lambda survey: survey.value["pyg"].get("error"))),

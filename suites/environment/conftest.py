@@ -10,7 +10,6 @@ from gnnbench.checks import CheckSpec
 from gnnbench.environment import ChildReport, ForkServer, nvml
 from gnnbench.environment.child.fork_server import Forked
 from gnnbench.environment.health import Listener
-from gnnbench.environment.pyg import installed_extensions
 from gnnbench.environment.survey import Survey, begin, surveyed
 from gnnbench.plugin import contract_key, options_key
 
@@ -122,17 +121,6 @@ def pyg_import(fork_server: ForkServer) -> Forked:
 
 
 @pytest.fixture(scope="session")
-def extension_probes(fork_server: ForkServer) -> dict[str, Forked]:
-    """Extension → its ops, being run in a process of its own."""
-    return {
-        name: fork_server.start(
-            "gnnbench.environment.probes.extensions:exercise", name, timeout=_PYG_TIMEOUT_S, gpu=True
-        )
-        for name in installed_extensions()
-    }
-
-
-@pytest.fixture(scope="session")
 def pyg_report(pyg_import: Forked) -> ChildReport:
     """What became of importing PyG; waits for its end."""
     return pyg_import.wait()
@@ -150,9 +138,8 @@ def _begin_early(request: pytest.FixtureRequest) -> None:
         names.update(getattr(item, "fixturenames", ()))
         device = getattr(getattr(item, "callspec", None), "params", {}).get("device", "")
         wanted.append((spec.id.partition("[")[0].partition("/")[2], str(device)))
-    for name in ("pyg_import", "extension_probes"):
-        if name in names:
-            request.getfixturevalue(name)
+    if "pyg_import" in names:
+        request.getfixturevalue("pyg_import")
     if "probing" in names:
         request.getfixturevalue("probing").start_all(wanted)
     if "xid_listener" in names:

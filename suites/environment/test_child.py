@@ -9,9 +9,8 @@ import torch
 
 from gnnbench.checks import Evidence, check, fail, inconclusive, not_applicable
 from gnnbench.environment import ChildReport
-from gnnbench.environment.child.fork_server import Forked
 from gnnbench.environment.pyg import EXTENSIONS, FLAGS, degraded, installed_extensions
-from gnnbench.environment.survey import Survey
+from gnnbench.environment.survey import Survey, extensions
 
 from .probing import Probing, ran_on, value_of
 
@@ -100,6 +99,7 @@ def test_pyg(pyg_report: ChildReport, evidence: Evidence) -> None:
     fix="install the extension that was built for this torch and this CUDA, or uninstall it",
 )
 @pytest.mark.parametrize("extension", EXTENSIONS)
+@pytest.mark.usefixtures("fork_server")
 def test_extension(extension: str, evidence: Evidence, request: pytest.FixtureRequest) -> None:
     """The extension imports, PyG uses it, and one of its ops is exact on every device, forward and backward."""
     if extension not in installed_extensions():
@@ -108,8 +108,7 @@ def test_extension(extension: str, evidence: Evidence, request: pytest.FixtureRe
             needs=f"package:{extension}",
             fix=f"pip install {extension}, from the wheels that PyG builds for this torch and this CUDA",
         )
-    probes: dict[str, Forked] = request.getfixturevalue("extension_probes")
-    report = probes[extension].wait()
+    report = extensions()[extension]
     if report.error_type:
         # The last line of a chain of imports is what people look for; the traceback says the rest.
         evidence.fact("traceback", report.traceback[-4000:])
