@@ -13,6 +13,10 @@ _DRIVER = "/usr/lib/x86_64-linux-gnu/libcuda.so.570.124.06"
 _CUDNN = [f"{_WHEELS}/nvidia/cudnn/lib/libcudnn.so.9", f"{_WHEELS}/nvidia/cudnn/lib/libcudnn_ops.so.9"]
 
 
+#: Facts whose entries are compared one by one.
+_MAPPINGS = ("variables.set.", "pyg.flags.", "libraries.versions.", "hardware.nvlink.", "hardware.topology.")
+
+
 def document(contents):
     """A run whose environment holds these facts, variables, packages, and GPUs."""
     facts, packages, devices, gpus, mappings = {}, {}, [], [], {}
@@ -30,9 +34,9 @@ def document(contents):
                 while len(gpus) <= index:
                     gpus.append({"index": len(gpus)})
                 gpus[index][key.rpartition(".")[2]] = item
-        elif key.count(".") == 2:
-            fact, _, entry = key.rpartition(".")
-            mappings.setdefault(fact, {})[entry] = value
+        elif key.startswith(_MAPPINGS):
+            first, second, entry = key.split(".", 2)
+            mappings.setdefault(f"{first}.{second}", {})[entry] = value
         else:
             facts[key] = value
     facts |= {"hardware.gpus": gpus, "variables.set": {}} | mappings
@@ -112,9 +116,37 @@ CASES = [
     _one("hardware.gpu_count", 4, 2, "Fewer GPUs"),
     _one("cuda.driver_library", _DRIVER, "/usr/local/cuda-12.8/compat/libcuda.so.1", "image's own"),
     _one("cuda.driver_library", _DRIVER, None, "no driver library"),
-    _one("hardware.gpus.remap_failed", [False, False], [False, True], "could not be remapped"),
-    _one("hardware.gpus.ecc_errors", [0, 0], [0, 3], "Uncorrected memory errors"),
-    _one("hardware.gpus.mig_uuids", [None, None], [["MIG-1"], None], "MIG is on"),
+    _one("hardware.gpus.mig", [False, False], [True, False], "MIG is on"),
+    _one("hardware.mig", [False], [True], "MIG is on"),
+    _one("hardware.gpus.compute_mode", [0, 0], [0, 3], "one process use a GPU"),
+    _one("hardware.gpus.ecc", [True, True], [True, False], "ECC is off"),
+    _one("hardware.ecc", [True], [False], "ECC is off"),
+    _one("hardware.gpus.persistence_mode", [1], [0], "Persistence mode is off"),
+    _one("hardware.persistence", [True], [False], "Persistence mode is off"),
+    _one("hardware.power_limit", 700.0, 500.0, "lower power limit"),
+    _one("hardware.pcie_width", 16, 8, "fewer lanes"),
+    *(
+        _one(f"hardware.{of}{name}", *values, "older generation")
+        for name in ("pcie_width_max", "pcie_generation_max")
+        for of, values in (("gpus.", ([5, 16], [5, 4])), ("", (16, 4)))
+    ),
+    *(
+        _one(f"hardware.{of}{name}", *values, "can't rise as high")
+        for name in ("clock_sm_max", "clock_memory_max")
+        for of, values in (("gpus.", ([1980], [1755])), ("", (1980, 1755)))
+    ),
+    _one("hardware.nvlink.0", {"1": 4, "switch": 2}, {"1": 3, "switch": 2}, "Fewer NVLinks"),
+    _one("hardware.topology.0", {"1": "NV4"}, {"1": "SYS"}, "connected in another way", "both"),
+    _one("hardware.peer_access", [[None, True], [True, None]], [[None, False], [True, None]], "Fewer pairs"),
+    _one("hardware.gpu_memory", 80, 40, "Less GPU memory"),
+    _one("libraries.versions.libcusparse.so.12", "12.8.0", "12.5.4", "CUSPARSE_STATUS_INTERNAL_ERROR"),
+    _one(
+        "libraries.versions.libcusparse.so.12", "12.5.4", "12.5.8", "library of CUDA that is loaded", "both"
+    ),
+    _one("libraries.versions.libnccl.so.2", "2.27.3", "2.19.3", "NCCL that is loaded is older"),
+    _one("libraries.versions.libcudnn_ops.so.9", "9.10.2", "9.13.0", "cuDNN that is loaded", "both"),
+    _one("pyg.error", None, "ImportError: no", "can't be imported"),
+    _one("pyg.warnings", ["old"], ["old", "Disabling its usage"], "warns of what it did not"),
     _one("hardware.gpu_models", ["A100"], ["H100"], "Another model", "both"),
     _one("devices.model", ["A100"], ["H100"], "Another model", "both"),
     _one("hardware.capabilities", ["9.0", "9.0"], ["9.0", "7.5"], "lower compute capability"),
@@ -124,9 +156,8 @@ CASES = [
     _one("devices.memory_bytes", [80], [40], "Less GPU memory"),
     _one("hardware.driver_version", "570.124.06", "550.54.15", "An older driver"),
     _one("cuda.driver_cuda_version", "12.8", "12.4", "fewer versions of CUDA"),
-    _one("hardware.gpus.power_limit_w", [700.0], [500.0], "lower power limit"),
+    _one("hardware.gpus.power_limit", [700.0], [500.0], "lower power limit"),
     _one("hardware.gpus.pcie_width", [16, 16], [16, 8], "fewer lanes"),
-    _one("hardware.gpus.pcie_width_max", [16], [8], "slot of fewer lanes"),
     _one("nccl.transport", ["P2P", "SHM"], ["SHM"], "without a transport"),
     _one("hardware.cpu_model", "EPYC 7763", "EPYC 9554", "Another CPU", "both"),
     _one("torch.cuda", "12.8", None, "built without CUDA"),
@@ -225,7 +256,6 @@ CASES = [
         for name in ("pyg-lib", "torch-scatter", "torch-sparse", "torch-cluster", "torch-spline-conv")
     ),
     _one("pyg.flags.WITH_TORCH_SPARSE", True, False, "without this path"),
-    _one("pyg.extensions.torch_sparse", "works", "OSError: undefined symbol", "no longer works"),
     ({"packages.triton": "3.4.0", "torch.cuda": "12.8"}, {"torch.cuda": "12.8"}, "needs Triton", "b"),
     _one("packages.triton", "3.4.0", "3.5.0", "Triton did not", "both", packages__torch="2.8.0"),
     _one("packages.doubled", {}, {"numpy": ["1.26.4", "2.0.0"]}, "recorded twice"),
@@ -269,9 +299,14 @@ HARMLESS = [
     _one("variables.set.PYTORCH_CUDA_ALLOC_CONF", "a:1", "expandable_segments:False", "expandable"),
     _one("packages.numpy", "2.3.1", "2.4.0", "ABI"),
     _one("packages.nvidia-cudnn-cu12", "9.1.0", "9.2.0", "two majors"),
-    _one("hardware.gpus.mig_uuids", [None, None], [None, []], "MIG is on"),
+    _one("hardware.gpus.mig", [None, False], [False, None], "MIG is on"),
+    _one("hardware.gpus.ecc", [True, None], [True, True], "ECC is off"),
+    _one("hardware.gpus.persistence_mode", [None], [0], "Persistence"),
+    _one("hardware.gpus.pcie_generation", [5], [1], "generation"),
+    _one("hardware.nvlink.0", {"1": 4}, {"1": 4, "2": 4}, "Fewer NVLinks"),
+    _one("pyg.warnings", ["a", "b"], ["b"], "warns"),
+    _one("libraries.versions.libcudnn.so.9", "9.1.0", "9.2.0", "library of CUDA"),
     _one("torch.commit", "abc", "def", "promised"),
-    _one("pyg.extensions.torch_sparse", "ImportError", "OSError", "no longer works"),
     (
         {"torch.version": "2.8.0", "packages.torch-scatter": "2.1.2+pt28"},
         {"torch.version": "2.9.0", "packages.torch-scatter": "2.1.2+pt29"},

@@ -6,13 +6,15 @@ from dataclasses import fields
 import pytest
 from history_cases import CASES, HARMLESS, document
 
-from gnnbench.environment import FACTS, NvmlGpu
+from gnnbench.environment import FACTS
+from gnnbench.environment.hardware import _described
+from gnnbench.environment.nvml import NvmlGpu
 from gnnbench.environment.variables import recorded
 from gnnbench.history import CONSEQUENCES, Weight, address, compare, short
+from gnnbench.history.facts import _TOLD_BY
+from gnnbench.history.records import PASSING
 from gnnbench.record import Device
 
-#: Facts that are read in a clean child process, and are no line of the registry here.
-ELSEWHERE = {"hardware.gpu_count", "hardware.capabilities", "nccl.transport", "pyg.flags", "pyg.extensions"}
 _OTHER_WAY = {"a": "b", "b": "a", "both": "both"}
 
 
@@ -50,7 +52,7 @@ def test_every_consequence_is_tried():
 
 def test_keys_name_what_is_recorded():
     """A key with a slip in it would never be told of."""
-    facts = {spec.key for spec in FACTS} | ELSEWHERE
+    facts = {spec.key for spec in FACTS}
     for one in CONSEQUENCES:
         group, _, name = one.key.partition(".")
         fact, _, rest = name.partition(".")
@@ -63,7 +65,18 @@ def test_keys_name_what_is_recorded():
         if one.key.startswith("variables.set."):
             assert recorded({rest: "1"}) == {rest: "1"}, one.key
         if one.key.startswith("hardware.gpus."):
-            assert rest in {field.name for field in fields(NvmlGpu)}, one.key
+            assert rest in _described(NvmlGpu(index=0), None), one.key
+
+
+def test_what_is_told_elsewhere_is_recorded():
+    """Changes that are left out because another says the same, and what passes, are named as the registry names them."""
+    facts = {spec.key for spec in FACTS} | {
+        f"hardware.gpus.{name}" for name in _described(NvmlGpu(index=0), None)
+    }
+    facts |= {f"devices.{field.name}" for field in fields(Device)} | {"packages.torch"}
+
+    for key in {*_TOLD_BY, *_TOLD_BY.values(), *PASSING} - {"variables.set.CUDA_VISIBLE_DEVICES"}:
+        assert key in facts, key
 
 
 def test_each_says_who_says_so():

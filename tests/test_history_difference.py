@@ -184,7 +184,7 @@ def test_units_are_for_people():
     other = {"limits.shm_size": dataclasses.replace(fact["limits.shm_size"], value=2**26)}
     (change,) = compare(one, dataclasses.replace(one, environment=Environment(facts=other))).changes
     (power,) = changes(
-        {"hardware.gpus.power_limit_w": [700.0]}, {"hardware.gpus.power_limit_w": [450.0]}
+        {"hardware.gpus.power_limit": [700.0]}, {"hardware.gpus.power_limit": [450.0]}
     ).values()
 
     assert from_to(change).replace("\xa0", " ") == "1.00 GiB → 64.0 MiB"
@@ -199,13 +199,23 @@ def test_units_are_for_people():
 def test_gpus_that_differ_alike_are_told_once():
     """Of which of them it is said stands with it; what is another for each is one list."""
     many = changes(
-        {"hardware.gpus.power_limit_w": [700] * 4, "hardware.gpus.uuid": list("abcd")},
-        {"hardware.gpus.power_limit_w": [700, 500, 500, 500], "hardware.gpus.uuid": list("ebfg")},
+        {"hardware.gpus.power_limit": [700] * 4, "hardware.gpus.uuid": list("abcd")},
+        {"hardware.gpus.power_limit": [700, 500, 500, 500], "hardware.gpus.uuid": list("ebfg")},
     )
 
-    assert remark(many["hardware.gpus.power_limit_w"]) == "down; GPUs 1 to 3"
+    assert remark(many["hardware.gpus.power_limit"]) == "down; GPUs 1 to 3"
     assert from_to(many["hardware.gpus.uuid"]) == "without a, c, d; with e, f, g"
-    assert set(many) == {"hardware.gpus.power_limit_w", "hardware.gpus.uuid"}
+    assert set(many) == {"hardware.gpus.power_limit", "hardware.gpus.uuid"}
+
+
+def test_a_field_that_one_has_not_recorded_is_no_change():
+    """An older gnnbench asked the GPUs less; one GPU that does not tell is another matter."""
+    older = {"hardware.gpus.capability": ["9.0", "9.0"]}
+    newer = older | {"hardware.gpus.vbios": ["1", "2"]}
+
+    assert changes(older, newer) == {}
+    silent = newer | {"hardware.gpus.vbios": ["1", None]}
+    assert from_to(changes(newer, silent)["hardware.gpus.vbios"]) == "2 → none"
 
 
 def test_nothing_is_told_twice():
@@ -213,16 +223,19 @@ def test_nothing_is_told_twice():
     first = {
         "packages.numpy": "2.0.0", "packages.fingerprint": "aa", "packages.torch": "2.8.0", "torch.version": "2.8.0",
         "hardware.gpu_models": ["A"], "hardware.gpu_count": 1, "devices.model": ["A"], "hardware.gpus.name": ["A"],
+        "hardware.power_limit": 700, "hardware.gpus.power_limit": [700],
         "cuda.visible_devices": "0", "variables.set.CUDA_VISIBLE_DEVICES": "0",
     }  # fmt: skip
     second = {
         "packages.numpy": "2.1.0", "packages.fingerprint": "bb", "packages.torch": "2.9.0", "torch.version": "2.9.0",
         "hardware.gpu_models": ["B", "B"], "hardware.gpu_count": 2, "devices.model": ["B", "B"],
+        "hardware.power_limit": 500, "hardware.gpus.power_limit": [500, 500],
         "hardware.gpus.name": ["B", "B"], "cuda.visible_devices": "0,1", "variables.set.CUDA_VISIBLE_DEVICES": "0,1",
     }  # fmt: skip
 
     assert set(changes(first, second)) == {
-        "packages.numpy", "torch.version", "hardware.gpu_models", "variables.set.CUDA_VISIBLE_DEVICES"
+        "packages.numpy", "torch.version", "hardware.gpu_models", "hardware.gpus.power_limit",
+        "variables.set.CUDA_VISIBLE_DEVICES",
     }  # fmt: skip
 
 
@@ -325,12 +338,21 @@ def test_the_worst_news_comes_first():
     assert list(TURNS.values()) == sorted(TURNS.values())
 
 
-def test_what_passes_is_no_difference():
-    """What is free at the moment says nothing of the image, and is told all the same."""
-    difference = compare(document({"limits.shm_free": 1}), document({"limits.shm_free": 2}))
+@pytest.mark.parametrize(
+    ("key", "before", "after", "said"),
+    [
+        ("limits.shm_free", 1, 2, "1 → 2 (up)"),
+        ("hardware.gpus.temperature", [35], [61], "35 °C → 61 °C (up)"),
+        ("hardware.gpus.pcie_generation", [5, 5], [5, 1], "5 → 1 (down; GPU 1)"),
+        ("hardware.pcie_generation", 5, 1, "5 → 1 (down)"),
+    ],
+)
+def test_what_passes_is_no_difference(key, before, after, said):
+    """What is free at the moment, or warm, says nothing of the image, and is told all the same."""
+    difference = compare(document({key: before}), document({key: after}))
 
     assert not difference.differ
-    assert "limits.shm_free" in render_diff_text(difference, ("a", "b"))
+    assert said in render_diff_text(difference, ("a", "b"))
 
 
 def test_numbers_that_no_float_can_hold():
@@ -395,9 +417,7 @@ values = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(words, inner, max_size=3),
     max_leaves=12,
 )
-keys = st.sampled_from(
-    [spec.key for spec in FACTS] + ["pyg.flags", "nccl.transport", "x", "devices.model", "packages."]
-)
+keys = st.sampled_from([spec.key for spec in FACTS] + ["x", "devices.model", "packages."])
 facts = st.builds(
     Fact,
     value=values,

@@ -4,12 +4,14 @@ import dataclasses
 import json
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import documents
 import pytest
 from history_cases import document
 
-from gnnbench.history import compare
+from gnnbench.history import Weight, compare
+from gnnbench.history.checks import GROWTH
 from gnnbench.record import Environment, Fact, Outcome, dumps, loads
 from gnnbench.report.diff import (
     diff_summary,
@@ -18,7 +20,7 @@ from gnnbench.report.diff import (
     render_diff_text,
     write_diff,
 )
-from gnnbench.report.diff.words import check_rows, headline, places
+from gnnbench.report.diff.words import MEANING, check_rows, headline, places
 
 NAMES = ("old/run.json", "new/run.json")
 _VOID = {"meta", "wbr", "path", "rect", "br"}
@@ -74,14 +76,18 @@ def test_checks_with_one_cause_are_one_row(failing):
     assert all(row.reason and row.fix for row in rows)
 
 
+def test_no_line_is_longer_than_the_terminal(changed):
+    """Headings and long names too."""
+    assert max(map(len, render_diff_text(changed, NAMES, width=60).splitlines())) <= 60
+
+
 def test_a_terminal_is_told_all(failing):
-    """Names of both, what fails, and why; no colours unless asked for; no line is longer than the terminal."""
+    """Names of both, what fails, and why; no colours unless asked for."""
     text = render_diff_text(failing, NAMES, width=80)
 
     assert text.startswith("DIFFERENT: 14 checks fail now, 2 checks are no longer judged")
     assert "A  old/run.json · 2 × NVIDIA H100 80GB HBM3" in text
     assert "torch_sparse is installed and can't be imported" in text
-    assert max(map(len, text.splitlines())) <= 80
     assert "\x1b" not in text
     painted = render_diff_text(failing, NAMES, width=80, color=True)
     assert "\x1b[31m" in painted
@@ -245,3 +251,15 @@ def test_what_is_shown_is_what_is_there():
     (change,) = compare(*map(loads, texts)).changes
 
     assert (change.before, change.after) == (1, True)
+
+
+def test_the_docs_have_every_word():
+    """Weights, what they mean, and turns of checks, as they are in the code."""
+    docs = (Path(__file__).parents[1] / "docs" / "diff.md").read_text("utf-8")
+
+    for weight in Weight:
+        assert f"| {weight.label} |" in docs
+        assert f"`{weight.name.lower()}`" in docs
+    for weight in (Weight.BREAKS, Weight.RESULTS, Weight.SPEED):
+        assert f"| {MEANING[weight]} |" in docs
+    assert f"by {GROWTH:g} times" in docs

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
 
-from gnnbench.history.side import Side
+from gnnbench.history.side import Side, number
 from gnnbench.history.version import Part, release, step
 
 #: (the document that is asked about, the other one, the key that changed) → whether it suffers the consequence.
@@ -45,6 +46,24 @@ def flagged(mine: Side, other: Side, key: str) -> bool:
         return any(entry is True or (isinstance(entry, list) and bool(entry)) for entry in entries)
 
     return raised(mine) and not raised(other)
+
+
+def off(mine: Side, other: Side, key: str) -> bool:
+    """A mode is off here, of any GPU; there it is on, and off nowhere."""
+
+    def modes(side: Side) -> set[bool]:
+        value = side.value(key)
+        entries = value if isinstance(value, list) else [value]
+        # NVML says 0 and 1.
+        return {bool(entry) for entry in entries if isinstance(entry, (bool, int))}
+
+    return False in modes(mine) and modes(other) == {True}
+
+
+def fewer_in_all(mine: Side, other: Side, key: str) -> bool:
+    """The numbers in this one's mapping, or what is true in its rows, are fewer than in the other's."""
+    ours, theirs = (sum(_numbers_in(side.value(key))) for side in (mine, other))
+    return mine.value(key) is not None and ours < theirs
 
 
 def lesser(mine: Side, other: Side, key: str) -> bool:
@@ -121,6 +140,11 @@ def lost_entry(mine: Side, other: Side, key: str) -> bool:
     return bool(mine.texts(key)) and not set(mine.texts(key)) >= set(other.texts(key))
 
 
+def gained_entry(mine: Side, other: Side, key: str) -> bool:
+    """This one's list has an entry that the other's lacks."""
+    return not set(other.texts(key)) >= set(mine.texts(key))
+
+
 def stepped(*parts: Part) -> Condition:
     """The version differs first in one of `parts`; whichever way."""
 
@@ -182,3 +206,14 @@ def where(key: str, condition: Condition) -> Condition:
 def alone(state: Callable[[Side], bool]) -> Condition:
     """This document is in that state, and the other is not."""
     return lambda mine, other, _: state(mine) and not state(other)
+
+
+def _numbers_in(value: Any) -> Iterator[float]:
+    """Every number in a value, at any depth; true counts as 1."""
+    if isinstance(value, (list, Mapping)):
+        for item in value.values() if isinstance(value, Mapping) else value:
+            yield from _numbers_in(item)
+    elif value is True:
+        yield 1.0
+    elif (found := number(value)) is not None:
+        yield found

@@ -9,22 +9,25 @@ from typing import Any
 
 from gnnbench.history.change import Change, Kind
 from gnnbench.history.consequences import named
+from gnnbench.history.records import PASSING, compare_records, kind_of, same
 from gnnbench.history.side import PACKAGES, Side, canonical
 from gnnbench.record import Device, Environment, Fact, Run
 
-#: What differs between two runs of one image on one machine: what is in use at the moment, and how warm it is.
-PASSING = frozenset(
-    {
-        "limits.shm_free",
-        "hardware.gpus.throttle_reasons",
-        "hardware.gpus.temperature_c",
-        "hardware.gpus.processes",
-    }
-)
 #: change → the change that says the same, or more, where there is one.
 _TOLD_BY = {
     "hardware.gpu_count": "hardware.gpu_models",
     "hardware.gpus.name": "hardware.gpu_models",
+    "hardware.capabilities": "hardware.gpus.capability",
+    "hardware.gpu_memory": "hardware.gpus.memory_bytes",
+    "hardware.persistence": "hardware.gpus.persistence_mode",
+    "hardware.mig_devices": "hardware.gpus.mig_uuids",
+    **{
+        f"hardware.{name}": f"hardware.gpus.{name}"
+        for name in (
+            *("power_limit", "pcie_width", "pcie_width_max", "pcie_generation", "pcie_generation_max"),
+            *("clock_sm_max", "clock_memory_max", "ecc", "mig"),
+        )
+    },
     "devices.model": "hardware.gpu_models",
     "devices.memory_bytes": "hardware.gpus.memory_bytes",
     "devices.uuid": "hardware.gpus.uuid",
@@ -33,10 +36,6 @@ _TOLD_BY = {
     "packages.torch": "torch.version",
 }
 _LIBRARIES = "libraries.mapped"
-_SPELT = {"pcie": "PCIe", "pci": "PCI", "ecc": "ECC", "uuid": "UUID", "mig": "MIG", "uuids": "UUIDs"}
-#: More ways than this in which a field differs are told as one change of a list.
-_APART = 2
-_UNITS = {"bytes": "B", "w": "W", "mhz": "MHz", "c": "°C"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,16 +100,16 @@ def _fact(key: str, old: Fact, new: Fact) -> Iterator[Change]:
     if bool(old.error) != bool(new.error):
         which = f"in A: {old.error}" if old.error else f"in B: {new.error}"
         yield replace(base, kind="unreadable", note=f"could not be read {which}")
-    elif _same(old.value, new.value):
+    elif same(old.value, new.value):
         return
     elif key == _LIBRARIES and isinstance(old.value, list) and isinstance(new.value, list):
         yield _moved(base)
     elif _mappings(old.value, new.value):
         yield from _entries(base, old.value or {}, new.value or {})
     elif _tables(old.value, new.value):
-        yield from _fields(base, old.value or [], new.value or [], "GPU" if "gpu" in key else "entry")
+        yield from compare_records(base, old.value or [], new.value or [], "GPU" if "gpu" in key else "entry")
     else:
-        yield replace(base, kind=_kind(old.value, new.value))
+        yield replace(base, kind=kind_of(old.value, new.value))
 
 
 def _packages(a: Environment, b: Environment) -> list[Change]:
@@ -128,7 +127,7 @@ def _packages(a: Environment, b: Environment) -> list[Change]:
                     before=before,
                     after=after,
                     comparable=comparable,
-                    kind=_kind(before, after),
+                    kind=kind_of(before, after),
                 )
             )
     return changes
@@ -137,10 +136,10 @@ def _packages(a: Environment, b: Environment) -> list[Change]:
 def _devices(a: Environment, b: Environment) -> list[Change]:
     """The devices that checks ran on; the CPU is told of by its facts."""
     old, new = ([_fields_of(device) for device in e.devices if device.kind != "cpu"] for e in (a, b))
-    if _same(old, new):
+    if same(old, new):
         return []
     base = Change(key="devices", title="Device", before=None, after=None, comparable=True)
-    return list(_fields(base, old, new, "GPU"))
+    return list(compare_records(base, old, new, "GPU"))
 
 
 def _fields_of(device: Device) -> dict[str, Any]:
@@ -155,7 +154,7 @@ def _fields_of(device: Device) -> dict[str, Any]:
 def _entries(base: Change, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:
     for name in dict.fromkeys((*old, *new)):
         before, after = old.get(name), new.get(name)
-        if (name in old) != (name in new) or not _same(before, after):
+        if (name in old) != (name in new) or not same(before, after):
             kind: Kind = "changed" if name in old and name in new else "removed" if name in old else "added"
             title = name if base.key == "variables.set" else f"{base.title}: {name}"
             # An entry that is there and says nothing is not one that is absent.
@@ -169,53 +168,6 @@ def _entries(base: Change, old: Mapping[str, Any], new: Mapping[str, Any]) -> It
             )
 
 
-def _fields(base: Change, old: list[Any], new: list[Any], noun: str) -> Iterator[Change]:
-    """Differences of lists of records: entry by entry in their order, field by field; alike ones together."""
-    alike: dict[tuple[str, str, str], tuple[Change, list[str]]] = {}
-    for index in range(max(len(old), len(new))):
-        before, after = (rows[index] if index < len(rows) else {} for rows in (old, new))
-        for name in dict.fromkeys((*before, *after)):
-            # The place in the list says it already.
-            if name == "index" or _same(before.get(name), after.get(name)):
-                continue
-            key = f"{base.key}.{name}"
-            change = replace(
-                base,
-                key=key,
-                title=f"{base.title}: {_words(name)}",
-                before=before.get(name),
-                after=after.get(name),
-                unit=_UNITS.get(name.rpartition("_")[2], ""),
-                kind=_kind(before.get(name), after.get(name)),
-                passing=base.passing or key in PASSING,
-            )
-            group = (key, repr(change.before), repr(change.after))
-            alike.setdefault(group, (change, []))[1].append(f"{noun} {index}")
-    several = max(len(old), len(new)) > 1
-    groups = [
-        (replace(change, places=tuple(places) if several else ()), places)
-        for change, places in alike.values()
-    ]
-    for key in dict.fromkeys(change.key for change, _ in groups):
-        members = [(change, places) for change, places in groups if change.key == key]
-        plain = not any(
-            isinstance(v, (list, Mapping)) for change, _ in members for v in (change.before, change.after)
-        )
-        if len(members) <= _APART or not plain:
-            yield from (change for change, _ in members)
-        else:
-            yield _together([change for change, places in members for _ in places])
-
-
-def _together(changes: list[Change]) -> Change:
-    """What differs in each record in its own way, as serial numbers do: one change of a list."""
-    before, after = (
-        [v for v in values if v is not None]
-        for values in zip(*((c.before, c.after) for c in changes), strict=True)
-    )
-    return replace(changes[0], before=before, after=after, kind="changed", places=())
-
-
 def _moved(base: Change) -> Change:
     """Mapped libraries by the names of their files; those that only lie elsewhere are counted by folder."""
     paths = [[str(item) for item in value] for value in (base.before, base.after)]
@@ -225,29 +177,6 @@ def _moved(base: Change) -> Change:
     folders = [sorted({path.rpartition("/")[0] for path in side}) for side in paths]
     note = f"the same {len(paths[0])} files, from other folders"
     return replace(base, before=folders[0], after=folders[1], note=note)
-
-
-def _words(name: str) -> str:
-    """`pcie_width_max` as `PCIe width max`; the unit stands with the value."""
-    words = name.split("_")
-    if len(words) > 1 and words[-1] in _UNITS:
-        words.pop()
-    return " ".join(_SPELT.get(word, word) for word in words)
-
-
-def _kind(before: Any, after: Any) -> Kind:
-    return "added" if before is None else "removed" if after is None else "changed"
-
-
-def _same(old: Any, new: Any) -> bool:
-    """Equal as JSON is: 1 is not true, and 1.0 is 1."""
-    if isinstance(old, bool) != isinstance(new, bool):
-        return False
-    if isinstance(old, list) and isinstance(new, list):
-        return len(old) == len(new) and all(map(_same, old, new))
-    if isinstance(old, Mapping) and isinstance(new, Mapping):
-        return old.keys() == new.keys() and all(_same(old[name], new[name]) for name in old)
-    return bool(old == new)
 
 
 def _mappings(old: Any, new: Any) -> bool:

@@ -98,3 +98,8 @@ def mixed_builds(side: Side) -> bool:
     versions = (side.packages.get(name, "") for name in ("torch", "torchvision", "torchaudio"))
     tags = (re.fullmatch(r"[^+]+\+(cpu|cu\d+|rocm[\d.]+)", version) for version in versions)
     return len({match[1] for match in tags if match}) > 1
+
+
+def reserved(side: Side, key: str) -> bool:
+    """The compute mode of any GPU is not the default, 0, which lets every process use it (nvml.h, nvmlComputeMode_t)."""
+    return any(mode > 0 for mode in side.numbers(key))

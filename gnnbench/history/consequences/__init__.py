@@ -10,13 +10,25 @@ from fnmatch import fnmatchcase
 
 from gnnbench.history.consequence import Consequence, Named
 from gnnbench.history.consequences.build import BUILD
+from gnnbench.history.consequences.cards import CARDS
+from gnnbench.history.consequences.collectives import COLLECTIVES
 from gnnbench.history.consequences.devices import DEVICES
+from gnnbench.history.consequences.libraries import LIBRARIES
 from gnnbench.history.consequences.limits import LIMITS
 from gnnbench.history.consequences.packages import PACKAGES
 from gnnbench.history.consequences.variables import VARIABLES
 from gnnbench.history.side import Side
 
-CONSEQUENCES: tuple[Consequence, ...] = (*DEVICES, *BUILD, *PACKAGES, *LIMITS, *VARIABLES)
+CONSEQUENCES: tuple[Consequence, ...] = (
+    *DEVICES,
+    *BUILD,
+    *LIBRARIES,
+    *PACKAGES,
+    *CARDS,
+    *LIMITS,
+    *VARIABLES,
+    *COLLECTIVES,
+)
 _ORDER = {id(consequence): position for position, consequence in enumerate(CONSEQUENCES)}
 _EXACT: dict[str, list[Consequence]] = {}
 for _one in CONSEQUENCES:

@@ -1,4 +1,4 @@
-"""What follows from another build of torch, CUDA, cuDNN and NCCL, and from what is loaded beside them."""
+"""What follows from another build of torch and of CUDA."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from gnnbench.history.conditions import (
     lacks,
     lost_entry,
     mentions,
-    older,
     since,
     stepped,
     unless,
@@ -21,16 +20,7 @@ from gnnbench.history.conditions import (
 )
 from gnnbench.history.consequence import Consequence, Weight
 from gnnbench.history.consequences.packages import EXTENSIONS
-from gnnbench.history.states import (
-    architecture_missing,
-    driver_behind,
-    driver_too_old,
-    mixed_builds,
-    scattered_cudnn,
-    served,
-    several_copies,
-    several_openmp,
-)
+from gnnbench.history.states import architecture_missing, driver_behind, driver_too_old, mixed_builds, served
 
 _COMPATIBILITY = "https://docs.nvidia.com/deploy/cuda-compatibility/minor-version-compatibility.html"
 _RANDOMNESS = "https://docs.pytorch.org/docs/stable/notes/randomness.html"
@@ -159,14 +149,6 @@ BUILD = (
         "cuSPARSE before CUDA 13.2 may leave zeros where a sparse product has more than 2²⁰ columns.",
         ("cupy/cupy#9862",),
     ),
-    Consequence(
-        "torch.cuda",
-        Weight.BREAKS,
-        before("13.3"),
-        "cuSPARSE before 12.8.0 (CUDA 13.3) fails with CUSPARSE_STATUS_INTERNAL_ERROR on matrices of about 2³¹ entries "
-        "and more.",
-        ("JuliaGPU/CUDA.jl#2555", "cupy/cupy#9490"),
-    ),
     *(
         Consequence(
             key,
@@ -184,51 +166,6 @@ BUILD = (
         stepped("minor", "patch"),
         "cuBLAS, cuSPARSE and their like are others: another order of summation, other low bits, another speed.",
         ("https://docs.nvidia.com/cuda/cublas/#results-reproducibility",),
-    ),
-    Consequence(
-        "torch.cudnn",
-        Weight.BREAKS,
-        stepped("major"),
-        "Whatever else uses cuDNN wants the soname of the other major version.",
-        ("pytorch/pytorch#80637",),
-    ),
-    Consequence(
-        "torch.cudnn",
-        Weight.RESULTS,
-        stepped("major", "minor", "patch", "build"),
-        "Convolutions may take other kernels. A cuDNN found first through `LD_LIBRARY_PATH` must be of the version that "
-        "torch was built for.",
-        ("pytorch/pytorch#80637", "pytorch/pytorch#188892"),
-    ),
-    Consequence(
-        "packages.nvidia-cudnn-cu*",
-        Weight.RESULTS,
-        changed,
-        "This is the cuDNN that torch loads. Parts of another release beside it end in "
-        "CUDNN_STATUS_SUBLIBRARY_VERSION_MISMATCH at the first convolution.",
-        ("pytorch/pytorch#188892",),
-    ),
-    Consequence(
-        "packages.nvidia-nccl-cu*",
-        Weight.BREAKS,
-        older,
-        "An older NCCL may lack a symbol that torch was linked against, or not know the GPU.",
-        ("pytorch/pytorch#119932", "NVIDIA/nccl#1637"),
-    ),
-    Consequence(
-        "torch.nccl",
-        Weight.BREAKS,
-        older,
-        "NCCL is older: it may be too old for the GPU. Ranks of one job must run the same version.",
-        ("NVIDIA/nccl#1637", "NVIDIA/nccl#1328"),
-    ),
-    Consequence(
-        "torch.nccl",
-        Weight.RESULTS,
-        stepped("major", "minor", "patch", "build"),
-        "NCCL chooses rings, trees and protocols by its own tables: other low bits of sums over ranks, another speed. "
-        "Ranks of one job must run the same version.",
-        ("NVIDIA/nccl#1328",),
     ),
     Consequence(
         "torch.debug",
@@ -257,28 +194,6 @@ BUILD = (
         changed,
         "Kernels on the CPU use other vector instructions: sums of another order, another speed.",
         (_ACCURACY,),
-    ),
-    Consequence(
-        "libraries.mapped",
-        Weight.BREAKS,
-        alone(several_copies),
-        "A library is loaded twice, from two places or in two major versions. Two copies of cuDNN, NCCL or the CUDA "
-        "runtime do not know of each other.",
-        ("pytorch/pytorch#119932", "pytorch/pytorch#186591", "rapidsai/cugraph#4465"),
-    ),
-    Consequence(
-        "libraries.mapped",
-        Weight.BREAKS,
-        alone(scattered_cudnn),
-        "cuDNN is loaded from several folders: CUDNN_STATUS_SUBLIBRARY_VERSION_MISMATCH unless all are of one release.",
-        ("pytorch/pytorch#188892", "pytorch/pytorch#185512"),
-    ),
-    Consequence(
-        "libraries.mapped",
-        Weight.SPEED,
-        alone(several_openmp),
-        "Two OpenMP runtimes are loaded: each has threads of its own, and Intel's beside LLVM's can deadlock.",
-        ("https://github.com/joblib/threadpoolctl/blob/master/multiple_openmp.md",),
     ),
     *(
         Consequence(

@@ -1,26 +1,10 @@
-"""What follows from other GPUs, another driver, and another state of either."""
+"""What follows from other GPUs in use, and from another driver."""
 
 from __future__ import annotations
 
-from gnnbench.history.conditions import (
-    changed,
-    fewer,
-    flagged,
-    higher,
-    lacks,
-    lesser,
-    lost_entry,
-    lower,
-    mentions,
-    older,
-    others,
-    unless,
-)
+from gnnbench.history.conditions import changed, fewer, lacks, lesser, lower, mentions, older, others, unless
 from gnnbench.history.consequence import Consequence, Weight
 
-_GPUS = "hardware.gpus"
-_MEMORY_ERRORS = "https://docs.nvidia.com/deploy/a100-gpu-mem-error-mgmt/index.html"
-_NVML = "https://docs.nvidia.com/deploy/nvml-api/group__nvmlClocksEventReasons.html"
 _CAPABILITIES = "https://docs.nvidia.com/cuda/cuda-c-programming-guide/#compute-capabilities"
 
 DEVICES = (
@@ -66,31 +50,6 @@ DEVICES = (
         "There is no driver library: the container was started without GPUs, or without the `compute` capability.",
         ("https://docs.nvidia.com/datacenter/cloud-native/container-toolkit/latest/docker-specialized.html",),
     ),
-    Consequence(
-        f"{_GPUS}.remap_failed",
-        Weight.BREAKS,
-        flagged,
-        "A row of GPU memory is bad and could not be remapped: the card is to be replaced.",
-        (_MEMORY_ERRORS,),
-    ),
-    Consequence(
-        f"{_GPUS}.ecc_errors",
-        Weight.BREAKS,
-        higher,
-        "Uncorrected memory errors: what held the memory was ended, and the GPU may need a reset.",
-        (_MEMORY_ERRORS,),
-    ),
-    Consequence(
-        f"{_GPUS}.mig_uuids",
-        Weight.BREAKS,
-        flagged,
-        "MIG is on: a process sees one slice, with a part of memory and multiprocessors, and without NVLink or P2P.",
-        (
-            "pytorch/pytorch#95784",
-            "pytorch/pytorch#130181",
-            "https://docs.rapids.ai/deployment/stable/guides/mig.html",
-        ),
-    ),
     *(
         Consequence(
             key,
@@ -111,7 +70,7 @@ DEVICES = (
             "emulated, or absent, before.",
             (_CAPABILITIES, "pytorch/pytorch#148322"),
         )
-        for key in ("hardware.capabilities", f"{_GPUS}.capability", "devices.capability")
+        for key in ("hardware.capabilities", "hardware.gpus.capability", "devices.capability")
     ),
     *(
         Consequence(
@@ -121,7 +80,7 @@ DEVICES = (
             "Less GPU memory: the largest graph that fits is smaller.",
             ("https://docs.pytorch.org/docs/stable/notes/faq.html",),
         )
-        for key in (f"{_GPUS}.memory_bytes", "devices.memory_bytes")
+        for key in ("hardware.gpus.memory_bytes", "hardware.gpu_memory", "devices.memory_bytes")
     ),
     Consequence(
         "hardware.driver_version",
@@ -129,35 +88,6 @@ DEVICES = (
         older,
         "An older driver: it serves fewer versions of CUDA, compiles PTX by an older compiler, and lacks later fixes.",
         ("https://docs.nvidia.com/deploy/cuda-compatibility/minor-version-compatibility.html",),
-    ),
-    Consequence(
-        f"{_GPUS}.power_limit_w",
-        Weight.SPEED,
-        lower,
-        "A lower power limit: clocks fall under load, the more so in long runs.",
-        (_NVML,),
-    ),
-    Consequence(
-        f"{_GPUS}.pcie_width",
-        Weight.SPEED,
-        lower,
-        "The link to the host runs on fewer lanes: copies and data loading take longer. No log tells of it.",
-        ("NVIDIA/NVSentinel#890",),
-    ),
-    Consequence(
-        f"{_GPUS}.pcie_width_max",
-        Weight.SPEED,
-        lower,
-        "The GPU sits in a slot of fewer lanes: copies and data loading take longer.",
-        ("NVIDIA/NVSentinel#890",),
-    ),
-    Consequence(
-        "nccl.transport",
-        Weight.SPEED,
-        lost_entry,
-        "NCCL does without a transport: between GPUs without P2P through host memory, between machines without "
-        "InfiniBand through sockets.",
-        ("NVIDIA/nccl#451",),
     ),
     Consequence(
         "hardware.cpu_model",

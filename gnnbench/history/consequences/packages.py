@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from gnnbench.history.conditions import both, changed, has, keeps, lacks, lower, older, stepped, where
+from gnnbench.history.conditions import (
+    both,
+    changed,
+    gained_entry,
+    has,
+    keeps,
+    lacks,
+    lower,
+    older,
+    stepped,
+    where,
+)
 from gnnbench.history.consequence import Consequence, Weight
 from gnnbench.history.states import mixed_wheels
 
@@ -77,11 +88,19 @@ PACKAGES = (
         ("rusty1s/pytorch_sparse#377", "pyg-team/pytorch_geometric#9682"),
     ),
     Consequence(
-        "pyg.extensions.*",
+        "pyg.error",
         Weight.BREAKS,
-        lambda mine, other, key: mine.text(key) != "works" and other.text(key) == "works",
-        "The extension no longer works: built for another torch, most likely. Install the build for this torch and CUDA.",
-        ("rusty1s/pytorch_scatter#248", "rusty1s/pytorch_sparse#250"),
+        has,
+        "PyTorch Geometric can't be imported.",
+        (_PYG,),
+    ),
+    Consequence(
+        "pyg.warnings",
+        Weight.RESULTS,
+        gained_entry,
+        'PyTorch Geometric warns of what it did not warn of: where it says "Disabling its usage", it goes on without an '
+        "extension.",
+        ("rusty1s/pytorch_sparse#377", "rusty1s/pytorch_scatter#248"),
     ),
     Consequence(
         "packages.triton",

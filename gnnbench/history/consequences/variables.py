@@ -8,87 +8,79 @@ from gnnbench.history.consequence import Consequence, Weight
 _CUDA = "https://docs.nvidia.com/cuda/cuda-programming-guide/05-appendices/environment-variables.html"
 _TORCH = "https://docs.pytorch.org/docs/stable/cuda_environment_variables.html"
 _TORCH_MISC = "https://docs.pytorch.org/docs/stable/miscellaneous_environment_variables.html"
-_NCCL = "https://docs.nvidia.com/deeplearning/nccl/user-guide/docs/env.html"
 _TUNING = "https://docs.pytorch.org/tutorials/recipes/recipes/tuning_guide.html"
 _TOOLKIT = "https://docs.nvidia.com/datacenter/cloud-native/container-toolkit/latest/docker-specialized.html"
 _TF32 = "https://developer.nvidia.com/blog/accelerating-ai-training-with-tf32-tensor-cores/"
 _OPENMP = "https://github.com/joblib/threadpoolctl/blob/master/multiple_openmp.md"
 _RANDOMNESS = "https://docs.pytorch.org/docs/stable/notes/randomness.html"
 
-_ON = reads("1", "true", "y", "yes", "on")
+#: How a switch is set.
+ON = reads("1", "true", "y", "yes", "on")
 
 
-def _variable(name: str, weight: Weight, holds: Condition, text: str, *sources: str) -> Consequence:
+def variable(name: str, weight: Weight, holds: Condition, text: str, *sources: str) -> Consequence:
+    """A consequence of one environment variable."""
     return Consequence(f"variables.set.{name}", weight, holds, text, sources)
 
 
 VARIABLES = (
-    _variable(
+    variable(
         "NVIDIA_VISIBLE_DEVICES",
         Weight.BREAKS,
         reads("none"),
         "The container toolkit gives the container no GPU.",
         _TOOLKIT,
     ),
-    _variable(
+    variable(
         "NVIDIA_DRIVER_CAPABILITIES",
         Weight.BREAKS,
         omits("compute"),
         "The driver's CUDA library is not put into the container: no `compute` among the capabilities.",
         _TOOLKIT,
     ),
-    _variable(
+    variable(
         "NVIDIA_DRIVER_CAPABILITIES",
         Weight.RESULTS,
         omits("utility"),
         "NVML and nvidia-smi are not put into the container: no `utility` among the capabilities.",
         _TOOLKIT,
     ),
-    _variable(
+    variable(
         "CUDA_VISIBLE_DEVICES",
         Weight.BREAKS,
         changed,
         "Other GPUs are visible, or the same in another order: `cuda:0` is another one, and there may be fewer.",
         _CUDA,
     ),
-    _variable(
+    variable(
         "CUDA_FORCE_PTX_JIT",
         Weight.BREAKS,
-        _ON,
+        ON,
         "Machine code is ignored, and a kernel without PTX can't be launched at all.",
         _CUDA,
     ),
-    _variable(
+    variable(
         "LD_PRELOAD",
         Weight.BREAKS,
         has,
         "A library is loaded before all others and can take the place of any of their functions.",
         "https://man7.org/linux/man-pages/man8/ld.so.8.html",
     ),
-    _variable(
-        "LD_LIBRARY_PATH",
-        Weight.BREAKS,
-        changed,
-        "Libraries are looked for elsewhere first: a cuDNN, NCCL or libcuda found there takes the place of the one that "
-        "torch brought.",
-        "pytorch/pytorch#80637",
-        "pytorch/pytorch#119932",
-    ),
-    _variable(
+    variable(
         "KMP_DUPLICATE_LIB_OK",
         Weight.BREAKS,
-        _ON,
+        ON,
         "Two OpenMP runtimes in one process are let pass, which can crash, deadlock, or give wrong numbers.",
         _OPENMP,
     ),
-    _variable(
+    variable(
         "PYTORCH_CUDA_ALLOC_CONF",
         Weight.BREAKS,
         mentions(r"expandable_segments:\s*true"),
         "With expandable segments, one refused allocation can leave a process in which every later one fails.",
         "pytorch/pytorch#188008",
     ),
-    _variable(
+    variable(
         "PYTORCH_ALLOC_CONF",
         Weight.BREAKS,
         mentions(r"expandable_segments:\s*true"),
@@ -96,7 +88,7 @@ VARIABLES = (
         "pytorch/pytorch#188008",
     ),
     *(
-        _variable(
+        variable(
             name,
             Weight.RESULTS,
             changed,
@@ -105,14 +97,7 @@ VARIABLES = (
         )
         for name in ("PYTORCH_CUDA_ALLOC_CONF", "PYTORCH_ALLOC_CONF")
     ),
-    _variable(
-        "NCCL_SOCKET_IFNAME",
-        Weight.BREAKS,
-        changed,
-        "NCCL uses the network interfaces that are named, and hangs or stops where these don't reach the other machines.",
-        _NCCL,
-    ),
-    _variable(
+    variable(
         "NVIDIA_TF32_OVERRIDE",
         Weight.RESULTS,
         has,
@@ -121,22 +106,22 @@ VARIABLES = (
         _TF32,
         "pytorch/pytorch#75778",
     ),
-    _variable(
+    variable(
         "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE",
         Weight.RESULTS,
-        _ON,
+        ON,
         "Matrix products round to TF32, whatever `set_float32_matmul_precision` says; NVIDIA's own images set it.",
         _TORCH,
         "https://docs.monai.io/en/latest/precision_accelerating.html",
     ),
-    _variable(
+    variable(
         "CUBLAS_WORKSPACE_CONFIG",
         Weight.RESULTS,
         changed,
         "cuBLAS has another workspace. Only `:4096:8` and `:16:8` give the same bits in every run.",
         _RANDOMNESS,
     ),
-    _variable(
+    variable(
         "CUDA_DEVICE_ORDER",
         Weight.RESULTS,
         changed,
@@ -144,7 +129,7 @@ VARIABLES = (
         _CUDA,
         "pytorch/pytorch#86539",
     ),
-    _variable(
+    variable(
         "MKL_CBWR",
         Weight.RESULTS,
         changed,
@@ -152,17 +137,7 @@ VARIABLES = (
         "https://www.intel.com/content/www/us/en/docs/onemkl/developer-guide-linux/2024-0/obtaining-numerically-reproducible-results.html",
     ),
     *(
-        _variable(
-            name,
-            Weight.RESULTS,
-            has,
-            "NCCL no longer chooses by itself: sums over ranks are taken in another order, and may be slower or less safe.",
-            _NCCL,
-        )
-        for name in ("NCCL_ALGO", "NCCL_PROTO")
-    ),
-    *(
-        _variable(
+        variable(
             name,
             Weight.RESULTS,
             has,
@@ -171,36 +146,36 @@ VARIABLES = (
         )
         for name in ("TORCH_FORCE_WEIGHTS_ONLY_LOAD", "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD")
     ),
-    _variable(
+    variable(
         "CUDA_LAUNCH_BLOCKING",
         Weight.SPEED,
-        _ON,
+        ON,
         "Every kernel is waited for: nothing overlaps. Meant for debugging.",
         _CUDA,
         _TORCH,
     ),
-    _variable(
+    variable(
         "PYTORCH_NO_CUDA_MEMORY_CACHING",
         Weight.SPEED,
-        _ON,
+        ON,
         "Every tensor is a cudaMalloc of its own. Meant for debugging.",
         _TORCH,
     ),
-    _variable(
+    variable(
         "TORCH_COMPILE_DISABLE",
         Weight.SPEED,
-        _ON,
+        ON,
         "`torch.compile` compiles nothing.",
         "https://docs.pytorch.org/docs/stable/torch.compiler_troubleshooting.html",
     ),
-    _variable(
+    variable(
         "CUDA_CACHE_DISABLE",
         Weight.SPEED,
-        _ON,
+        ON,
         "What is compiled from PTX is compiled anew in every process.",
         _CUDA,
     ),
-    _variable(
+    variable(
         "CUDA_MODULE_LOADING",
         Weight.SPEED,
         changed,
@@ -208,7 +183,7 @@ VARIABLES = (
         "which then falls into timings.",
         _CUDA,
     ),
-    _variable(
+    variable(
         "CUDA_DEVICE_MAX_CONNECTIONS",
         Weight.SPEED,
         changed,
@@ -216,31 +191,7 @@ VARIABLES = (
         _CUDA,
     ),
     *(
-        _variable(
-            name,
-            Weight.SPEED,
-            _ON,
-            "NCCL does without this transport and takes a slower one.",
-            _NCCL,
-        )
-        for name in ("NCCL_P2P_DISABLE", "NCCL_SHM_DISABLE", "NCCL_IB_DISABLE")
-    ),
-    _variable(
-        "NCCL_P2P_LEVEL",
-        Weight.SPEED,
-        changed,
-        "GPUs talk directly only up to another distance.",
-        _NCCL,
-    ),
-    _variable(
-        "NCCL_DEBUG",
-        Weight.SPEED,
-        reads("info", "trace"),
-        "NCCL writes a log. NVIDIA asks not to leave debugging variables set.",
-        _NCCL,
-    ),
-    *(
-        _variable(
+        variable(
             name,
             Weight.SPEED,
             changed,
@@ -250,7 +201,7 @@ VARIABLES = (
         for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
     ),
     *(
-        _variable(
+        variable(
             name,
             Weight.SPEED,
             changed,
@@ -258,12 +209,5 @@ VARIABLES = (
             _TUNING,
         )
         for name in ("KMP_AFFINITY", "OMP_PROC_BIND", "OMP_PLACES")
-    ),
-    _variable(
-        "TORCH_NCCL_*",
-        Weight.RESULTS,
-        changed,
-        "torch waits for collectives, and tells of those that hang, by another rule.",
-        "https://docs.pytorch.org/docs/stable/torch_nccl_environment_variables.html",
     ),
 )

@@ -30,7 +30,8 @@ class _Lines:
         return f"{code}{text}{_PLAIN}" if self._color and text and code else text
 
     def heading(self, text: str, code: str = _BOLD) -> None:
-        self.lines += ["", self.paint(text, code)]
+        wrapped = textwrap.wrap(text, width=self._width, subsequent_indent="    ", break_on_hyphens=False)
+        self.lines += ["", *(self.paint(line, code) for line in wrapped)]
 
     def wrapped(self, text: str, indent: int, *, head: str = "", code: str = _BOLD, gap: str = "  ") -> None:
         """`head` and `text` in as many lines as they take; `head` alone is painted."""
