@@ -126,7 +126,7 @@ def test_symbols(compiled: audit.Survey, evidence: Evidence) -> None:
     catches=("F27",),
     fix="use a newer base image, or a build for this one: wheels named manylinux_2_28 need glibc 2.28",
 )
-def test_versions(compiled: audit.Survey, evidence: Evidence) -> None:
+def test_glibc(compiled: audit.Survey, evidence: Evidence) -> None:
     """The C and C++ libraries here are as new as compiled files need them: GLIBC, GLIBCXX, CXXABI."""
     for kind in ("GLIBC", "GLIBCXX", "CXXABI"):
         version, name = audit.newest_need(compiled, kind)
@@ -224,7 +224,7 @@ def test_target(target: str, compiled: audit.Survey, evidence: Evidence) -> None
             expected=f"a torch that is built for CUDA, with code for {target}",
             found=f"{torch_of(compiled)}, without a line of device code",
             cause="a CPU-only build of torch",
-            fix="install torch from the index for a CUDA version: pip install torch --index-url .../whl/cu126",
+            fix="install a torch that is built for CUDA: by its index for a CUDA version, as pytorch.org names them",
         )
     bad = [one for one in lacking if not one.optional]
     if bad:
