@@ -389,6 +389,18 @@ def test_device_code(tmp_path):
     assert not user.optional
 
 
+@pytest.mark.parametrize(
+    ("cuda", "judged"), [("12.8", ["bits_cuda128.so", "one_cuda118.so"]), (None, ["one_cuda118.so"])]
+)
+def test_one_file_for_each_cuda(tmp_path, cuda, judged):
+    """bitsandbytes loads the file that is named after torch's CUDA; what its others lack is nobody's loss."""
+    torch(tmp_path, cuda)
+    for name in ("bits_cuda118.so", "bits_cuda128.so", "one_cuda118.so"):
+        package(tmp_path, "bitsandbytes", name, device_code([["sm_80"]]))
+
+    assert [one.file.path.name for one in audit.device_code(audited(tmp_path))] == judged
+
+
 def test_device_code_of_the_system(tmp_path):
     """Libraries that torch loads from outside of Python's folders count too: vendors' images have CUDA in /usr/local."""
     library(tmp_path / "cuda" / "libcublas.so.12", device_code([["sm_80"]]), soname="libcublas.so.12")

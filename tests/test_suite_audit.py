@@ -55,7 +55,7 @@ def test_a_broken_image(tmp_path):
         "readable": ["custom/_C.so", "truncated"],
         "needed": ["torch_sparse/_spmm_cuda.so needs libtorch_cuda_cu.so", "torch 2.8.0 (for CUDA 12.6)"],
         "symbols": ["torch_scatter/_scatter_cuda.so wants ", "gone", "built for another torch"],
-        "versions": ["pyg_lib/libpyg.so needs GLIBC_2.99", "libc.so.6"],
+        "glibc": ["pyg_lib/libpyg.so needs GLIBC_2.99", "libc.so.6"],
         "cuda": ["torch_spline_conv/_basis_cuda.so", "libcudart.so.11.0", "12.6"],
         "kernels": ["torch_cluster: built without CUDA", "kernels"],
         "target[sm_90]": ["torch_scatter/_scatter_cuda.so has no code for sm_90", "sm_80", "no kernel image"],

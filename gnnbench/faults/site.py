@@ -10,16 +10,20 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from gnnbench.faults.native import shared_library
+from gnnbench.faults.native import compiler, shared_library
 
 
 class Site:
     """A new folder at the head of sys.path and of PYTHONPATH, for packages that are not what they should be.
 
     Returned by a plant, it is a pytest plugin that takes the folder away at the end.
+
+    Raises:
+        NoCompilerError: where there is no C compiler to fill it with.
     """
 
     def __init__(self) -> None:
+        compiler()  # which raises where there is none, before there is anything to take away
         self.folder = Path(tempfile.mkdtemp(prefix="gnnbench-site-"))
         sys.path.insert(0, str(self.folder))
         # For the probes in child processes, which are to find what this process finds.

@@ -6,7 +6,6 @@ An image can so be judged where it is built, before it meets a GPU: `gnnbench ru
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
 
 import pytest
 
@@ -15,8 +14,10 @@ from gnnbench.environment import Support, audit, driver, packages
 from gnnbench.environment.architecture import capability_of
 from gnnbench.plugin import options_key
 
-#: How many of a list are told in a finding; the facts hold more.
-_TOLD, _KEPT = 3, 50
+from .wording import TOLD, count, listed, more, names, told, torch_of
+
+#: How many of a list the facts hold.
+_KEPT = 50
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -53,9 +54,9 @@ def test_readable(compiled: audit.Survey, evidence: Evidence) -> None:
     evidence.fact("unloadable", [f"{one.file.name}: {one.reason}" for one in found][:_KEPT])
     if found:
         fail(
-            f"{_count(found, 'compiled file')} can't be loaded: {_names(one.file.name for one in found)}",
+            f"{count(found, 'compiled file')} can't be loaded: {names(one.file.name for one in found)}",
             expected=f"64-bit ELF files for {os.uname().machine} and this Python",
-            found=_told(f"{one.file.name}: {one.reason}" for one in found),
+            found=told(f"{one.file.name}: {one.reason}" for one in found),
             cause="a download or copy that was cut off, or a wheel for another machine, Python or torch",
         )
 
@@ -76,15 +77,15 @@ def test_needed(compiled: audit.Survey, evidence: Evidence) -> None:
         first = found[0]
         through = "" if first.needed_by == first.file.path.name else f", through {first.needed_by}"
         fail(
-            f"{first.file.name} needs {first.library}, which is not here{_more(found)}",
+            f"{first.file.name} needs {first.library}, which is not here{more(found)}",
             expected="every library in its list of needed ones (DT_NEEDED) on the loader's path",
-            found=_told(f"{one.file.name}: no {one.library}" for one in found) + through,
+            found=told(f"{one.file.name}: no {one.library}" for one in found) + through,
             cause=_why_missing(first.library, compiled),
         )
 
 
 def _why_missing(library: str, compiled: audit.Survey) -> str:
-    built = _torch(compiled)
+    built = torch_of(compiled)
     if library.startswith(("libtorch", "libc10")):
         cpu = compiled.torch is not None and compiled.torch.cuda is None and "cuda" in library
         return f"built for a torch {'with CUDA' if cpu else 'of another version'}; installed is {built}"
@@ -101,22 +102,22 @@ def _why_missing(library: str, compiled: audit.Survey) -> str:
 def test_symbols(compiled: audit.Survey, evidence: Evidence) -> None:
     """Every symbol that a compiled file leaves to others is defined by one of them, torch included."""
     found = sorted(audit.undefined_symbols(compiled), key=lambda one: not one.file.with_torch)
-    evidence.fact("torch", _torch(compiled))
+    evidence.fact("torch", torch_of(compiled))
     evidence.fact("undefined", {one.file.name: list(one.symbols[:_KEPT]) for one in found[:_KEPT]})
     if not found:
         return
     first = found[0]
-    symbols = audit.demangle(first.symbols[:_TOLD])
+    symbols = audit.demangle(first.symbols[:TOLD])
     if first.old_abi:
         cause = "compiled with the other C++ ABI (_GLIBCXX_USE_CXX11_ABI) than torch"
     elif first.of_torch:
-        cause = f"built for another torch; the one installed is {_torch(compiled)}"
+        cause = f"built for another torch; the one installed is {torch_of(compiled)}"
     else:
         cause = "built for another version of a library, or linked without it"
     fail(
-        f"{first.file.name} wants {symbols[0]}, which nothing here defines{_more(found)}",
+        f"{first.file.name} wants {symbols[0]}, which nothing here defines{more(found)}",
         expected="undefined symbol: none, in what is loaded with it",
-        found=_told([f"undefined symbol: {name}" for name in symbols], len(first.symbols)),
+        found=told([f"undefined symbol: {name}" for name in symbols], len(first.symbols)),
         cause=cause,
     )
 
@@ -125,7 +126,7 @@ def test_symbols(compiled: audit.Survey, evidence: Evidence) -> None:
     catches=("F27",),
     fix="use a newer base image, or a build for this one: wheels named manylinux_2_28 need glibc 2.28",
 )
-def test_versions(compiled: audit.Survey, evidence: Evidence) -> None:
+def test_glibc(compiled: audit.Survey, evidence: Evidence) -> None:
     """The C and C++ libraries here are as new as compiled files need them: GLIBC, GLIBCXX, CXXABI."""
     for kind in ("GLIBC", "GLIBCXX", "CXXABI"):
         version, name = audit.newest_need(compiled, kind)
@@ -136,7 +137,7 @@ def test_versions(compiled: audit.Survey, evidence: Evidence) -> None:
     if found:
         first = found[0]
         fail(
-            f"{first.file.name} needs {first.version}, which {first.library.path} has not{_more(found)}",
+            f"{first.file.name} needs {first.version}, which {first.library.path} has not{more(found)}",
             expected=f"{first.version} in {first.library.name}",
             found=f"{first.newest or 'no version of that kind'} at most in {first.library.path}"
             + (f" ({audit.running_glibc()})" if first.version.startswith("GLIBC_") else ""),
@@ -147,15 +148,15 @@ def test_versions(compiled: audit.Survey, evidence: Evidence) -> None:
 @check(catches=("F32",), fix="install the build of the package for the CUDA of this torch")
 def test_cuda(compiled: audit.Survey, evidence: Evidence) -> None:
     """What works with torch was linked with the major version of CUDA that torch was built for."""
-    evidence.fact("torch", _torch(compiled))
+    evidence.fact("torch", torch_of(compiled))
     found = audit.other_cuda(compiled)
     evidence.fact("other_cuda", [f"{one.file.name}: {one.library}" for one in found][:_KEPT])
     if found:
         assert compiled.torch is not None
         fail(
-            f"{found[0].file.name} was built for another CUDA than torch{_more(found)}",
-            expected=f"libraries of CUDA {compiled.torch.cuda}, as for {_torch(compiled)}",
-            found=_told(f"{one.file.name} needs {one.library}" for one in found),
+            f"{found[0].file.name} was built for another CUDA than torch{more(found)}",
+            expected=f"libraries of CUDA {compiled.torch.cuda}, as for {torch_of(compiled)}",
+            found=told(f"{one.file.name} needs {one.library}" for one in found),
             cause="a wheel for another CUDA: two CUDA runtimes in one process",
         )
 
@@ -171,7 +172,7 @@ def test_kernels(compiled: audit.Survey, evidence: Evidence) -> None:
     assert compiled.torch is not None
     if compiled.torch.cuda is None:
         not_applicable(
-            f"{_torch(compiled)} is a CPU-only build, and so may be its extensions",
+            f"{torch_of(compiled)} is a CPU-only build, and so may be its extensions",
             needs="cuda",
             fix="install a torch that is built for CUDA",
         )
@@ -180,8 +181,8 @@ def test_kernels(compiled: audit.Survey, evidence: Evidence) -> None:
     if found:
         fail(
             f"{', '.join(one.package for one in found)}: built without CUDA, beside a torch with it",
-            expected=f"code for GPUs, as torch has it ({_torch(compiled)})",
-            found=_told(f"no device code in {one.package}, and {one.why}" for one in found),
+            expected=f"code for GPUs, as torch has it ({torch_of(compiled)})",
+            found=told(f"no device code in {one.package}, and {one.why}" for one in found),
             cause="built on a machine without a GPU, or installed from the CPU's wheels",
         )
 
@@ -202,10 +203,10 @@ def test_target(target: str, compiled: audit.Survey, evidence: Evidence) -> None
     assert compiled.torch is not None
     wanted = capability_of(target)
     found = audit.device_code(compiled)
-    evidence.fact("torch", _torch(compiled))
+    evidence.fact("torch", torch_of(compiled))
     served = {one.file.name: one.serves(wanted) for one in found if not one.error}
     evidence.fact("files", {name: f"{how.support.value} {how.via}".strip() for name, how in served.items()})
-    evidence.fact("architectures", {one.file.name: _listed(one.architectures) for one in found})
+    evidence.fact("architectures", {one.file.name: listed(one.architectures) for one in found})
     # Which is a question of minutes at the first call, and of a driver that is new enough.
     evidence.fact(
         "compiled_at_first_use", [name for name, how in served.items() if how.support is Support.PTX]
@@ -221,25 +222,25 @@ def test_target(target: str, compiled: audit.Survey, evidence: Evidence) -> None
         fail(
             f"torch has no code for any GPU, {target} included",
             expected=f"a torch that is built for CUDA, with code for {target}",
-            found=f"{_torch(compiled)}, without a line of device code",
+            found=f"{torch_of(compiled)}, without a line of device code",
             cause="a CPU-only build of torch",
-            fix="install torch from the index for a CUDA version: pip install torch --index-url .../whl/cu126",
+            fix="install a torch that is built for CUDA: by its index for a CUDA version, as pytorch.org names them",
         )
     bad = [one for one in lacking if not one.optional]
     if bad:
         first = bad[0]
         fail(
-            f"{first.file.name} has no code for {target}{_more(bad)}",
+            f"{first.file.name} has no code for {target}{more(bad)}",
             expected=f"{target}, an earlier one of the same major version, or PTX (compute_NN) for it",
-            found=_told(f"{one.file.name}: {_listed(one.architectures)}" for one in bad),
+            found=told(f"{one.file.name}: {listed(one.architectures)}" for one in bad),
             cause="built without this architecture: no kernel image is available for execution on the device",
         )
     unread = [one for one in found if one.error and not one.optional]
     if unread:
         inconclusive(
-            f"the device code of {unread[0].file.name} can't be told{_more(unread)}",
+            f"the device code of {unread[0].file.name} can't be told{more(unread)}",
             expected="fat binaries as nvcc lays them out",
-            found=_told(f"{one.file.name}: {one.error}" for one in unread),
+            found=told(f"{one.file.name}: {one.error}" for one in unread),
             fix="install cuobjdump (nvidia-cuda-cuobjdump) of the CUDA that the file was built with",
         )
 
@@ -249,33 +250,3 @@ def _need_torch(compiled: audit.Survey) -> None:
         not_applicable(
             "no torch with compiled files is installed", needs="package:torch", fix="pip install torch"
         )
-
-
-def _torch(compiled: audit.Survey) -> str:
-    if compiled.torch is None:
-        return "no torch"
-    built = f"for CUDA {compiled.torch.cuda}" if compiled.torch.cuda else "CPU-only"
-    return f"torch {compiled.torch.version} ({built})"
-
-
-def _listed(architectures: Iterable[str]) -> str:
-    return ", ".join(sorted(architectures, key=lambda one: (one.startswith("c"), len(one), one))) or "none"
-
-
-def _names(names: Iterable[str]) -> str:
-    return _told(names, joint=", ")
-
-
-def _told(lines: Iterable[str], total: int | None = None, joint: str = "; ") -> str:
-    lines = list(lines)
-    rest = (len(lines) if total is None else total) - min(len(lines), _TOLD)
-    return joint.join(lines[:_TOLD]) + (f", and {rest} more" if rest > 0 else "")
-
-
-def _more(found: Sequence[object]) -> str:
-    others = len(found) - 1
-    return f" (and {others} more)" if others else ""
-
-
-def _count(found: Sequence[object], noun: str) -> str:
-    return f"{len(found)} {noun}{'s' * (len(found) != 1)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,8 @@ FAMILY = frozenset(
 _TORCH_LIBRARY = re.compile(r"lib(torch|c10)\w*\.so")
 #: DGL has one file for each release of torch, and loads the one that is named after it.
 _FOR_TORCH = re.compile(r"(?P<stem>.+_pytorch_)(?P<torch>\d+\.\d+[\w.]*)\.so")
+#: bitsandbytes has one for each release of CUDA.
+_FOR_CUDA = re.compile(r"(?P<stem>.+_cuda)(?P<cuda>\d{3})\.so")
 #: How names in torch's namespaces begin, as compilers write them.
 TORCH_WORDS = (b"N3c10", b"K3c10", b"N5torch", b"K5torch", b"N2at", b"K2at", b"N6caffe2")
 
@@ -62,6 +65,12 @@ class CompiledFile:
         return None if named is None else (named["stem"], named["torch"])
 
     @property
+    def for_cuda(self) -> tuple[str, str] | None:
+        """Of a file that is for one release of CUDA: its name up to that release, and the release, `128` for 12.8."""
+        named = _FOR_CUDA.fullmatch(self.path.name)
+        return None if named is None else (named["stem"], named["cuda"])
+
+    @property
     def has_device_code(self) -> bool:
         """Whether there is code for GPUs in it, for whichever."""
         return self.elf is not None and has_device_code(self.elf)
@@ -90,24 +99,20 @@ class Survey:
     files: tuple[CompiledFile, ...]
     torch: Torch | None
     loader: Loader
+    others: frozenset[Path] = frozenset()
+    """Files that are there for a torch or a CUDA that is not the one installed, and that nothing loads."""
     cut: tuple[Path, ...] = ()
     """Folders that held too much to be searched to the end."""
     _closures: dict[Path, Closure] = field(default_factory=dict)
 
     @property
     def readable(self) -> list[CompiledFile]:
-        """Those that this machine can load, as far as their headers say, and that are not for another torch."""
+        """Those that this machine can load, as far as their headers say, and that are not for another torch or CUDA."""
         return [
             file
             for file in self.files
-            if self.loader.open(file.path) is not None and not file.error and not self.is_for_another(file)
+            if self.loader.open(file.path) is not None and not file.error and file.path not in self.others
         ]
-
-    def is_for_another(self, file: CompiledFile) -> bool:
-        """Whether `file` is there for a release of torch that is not the one installed."""
-        return (
-            self.torch is not None and file.for_torch is not None and file.for_torch[1] != self.torch.release
-        )
 
     def closure(self, file: CompiledFile) -> Closure:
         """What is loaded with `file`, after torch."""
@@ -135,7 +140,21 @@ def survey(folders: Sequence[Path] | None = None, loader: Loader | None = None) 
             starts = file.path.name.startswith(("libtorch_global_deps.so", "_C."))
             if starts and file.elf is not None and file.path.is_relative_to(torch.folder):
                 loader.preload(Library(file.path, file.elf))
-    return Survey(files, torch, loader, tuple(found.cut))
+    return Survey(files, torch, loader, _for_others(files, torch), tuple(found.cut))
+
+
+def _for_others(files: Sequence[CompiledFile], torch: Torch | None) -> frozenset[Path]:
+    if torch is None:
+        return frozenset()
+    cuda = (torch.cuda or "").replace(".", "")
+    # One file alone is no choice of several: whatever its name says, it is what is loaded.
+    variants = Counter((file.path.parent, file.for_cuda[0]) for file in files if file.for_cuda)
+    return frozenset(
+        file.path
+        for file in files
+        if (file.for_torch and file.for_torch[1] != torch.release)
+        or (file.for_cuda and file.for_cuda[1] != cuda and variants[file.path.parent, file.for_cuda[0]] > 1)
+    )
 
 
 def _read(folder: Path, path: Path) -> CompiledFile:

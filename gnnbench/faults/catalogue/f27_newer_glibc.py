@@ -37,8 +37,8 @@ FAULT = Fault(
     symptom="version `GLIBC_2.33' not found (required by pyg_lib/libpyg.so)",
     sources=("pyg-team/pyg-lib#548", "pyg-team/pyg-lib#266"),
     areas=("ENV",),
-    caught_by=("environment/audit/versions",),
+    caught_by=("environment/audit/glibc",),
     says=("pyg_lib/libpyg.so", _NEWER, "libc.so.6"),
-    keyword="test_audit and test_versions",
+    keyword="test_audit and test_glibc",
     plant=plant,
 )
