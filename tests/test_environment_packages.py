@@ -74,3 +74,21 @@ def test_variables_lose_passwords_in_addresses():
 def test_degraded(message, is_degraded):
     """F26: warnings that something is switched off are told from deprecations."""
     assert bool(degraded([message])) is is_degraded
+
+
+def test_the_fingerprint_is_of_names_and_versions():
+    """Whatever their order; a version that changed is another number."""
+    one = packages.fingerprint({"torch": "2.8.0", "numpy": "2.0"})
+
+    assert one == packages.fingerprint({"numpy": "2.0", "torch": "2.8.0"})
+    assert (
+        len(
+            {
+                one,
+                packages.fingerprint({"torch": "2.8.1", "numpy": "2.0"}),
+                packages.fingerprint({"torch": "2.8.0"}),
+            }
+        )
+        == 3
+    )
+    assert len(one) == 16

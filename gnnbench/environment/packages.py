@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -51,6 +52,15 @@ def installed() -> dict[str, str]:
     return dict(sorted(versions.items()))
 
 
+def fingerprint(versions: Mapping[str, str]) -> str:
+    """Sixteen digits that stand for all of `versions`: the same where no name and no version differs.
+
+    The first half of the SHA-256 of the lines `name==version` in the order of the names.
+    """
+    lines = "".join(f"{name}=={version}\n" for name, version in sorted(versions.items()))
+    return hashlib.sha256(lines.encode()).hexdigest()[:16]
+
+
 def doubled(folders: Iterable[tuple[str, str, str]] | None = None) -> dict[str, tuple[str, ...]]:
     """Distributions that are recorded in two versions in one folder of sys.path: what a broken upgrade leaves.
 
@@ -97,5 +107,6 @@ FACTS = (
         FactSpec(f"packages.{name}", name, lambda name=name: installed().get(name), comparable=True)  # type: ignore[misc]
         for name in _COMPARABLE
     ),
+    FactSpec("packages.fingerprint", "All packages, as one number", lambda: fingerprint(installed())),
     FactSpec("packages.doubled", "Recorded twice", doubled),
 )

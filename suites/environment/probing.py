@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from gnnbench.checks import Evidence, fail
-from gnnbench.environment import ChildReport, Ending, ForkServer
+from gnnbench.environment import ChildReport, Ending, ForkServer, driver
 from gnnbench.environment.child.fork_server import Forked
 from gnnbench.environment.endings import cause_of, manner_of
 
 _PROBES = "gnnbench.environment.probes"
 _MEBIBYTE = 2**20
-#: Two DataLoader workers that each have two batches of 64 MiB on the way; Docker's default is 64 MB in all.
-SHM_BYTES = 256 * _MEBIBYTE
+#: Two DataLoader workers that each have two batches of 64 MiB on the way; Docker's default is 64 MB in all. With
+#: several GPUs what NVIDIA's containers ask for NCCL (`--shm-size=1g`: NCCL's troubleshooting, "Shared Memory").
+SHM_BYTES = (256 * _MEBIBYTE, 1024 * _MEBIBYTE)
 PINNED_BYTES = 64 * _MEBIBYTE
 WORKERS = 2
 
@@ -24,7 +25,7 @@ class Probe:
     """One thing that is done in a process of its own."""
 
     target: str
-    arguments: tuple[Any, ...] = ()
+    arguments: Callable[[], tuple[Any, ...]] = tuple
     """After the name of the device, where it has one."""
     timeout: float = 60.0
     """In seconds, from its fork; a GPU's first kernel alone may take some."""
@@ -44,12 +45,17 @@ PROBES: dict[str, Probe] = {
     "device/compiled": Probe(f"{_PROBES}.kernels:compiled", timeout=300.0),
     "device/copies": Probe(f"{_PROBES}.copies:copies", timeout=120.0),
     "child/all_reduce": Probe("gnnbench.environment.collective:all_reduce"),
-    "limits/shared_memory": Probe(f"{_PROBES}.host:shared_memory", (SHM_BYTES,)),
-    "limits/pinned_memory": Probe(f"{_PROBES}.host:pinned", (PINNED_BYTES,)),
-    "limits/workers": Probe(f"{_PROBES}.host:workers", (WORKERS,), timeout=90.0),
-    "limits/neighbor_loader": Probe(f"{_PROBES}.host:neighbors", (WORKERS,), timeout=90.0),
+    "limits/shared_memory": Probe(f"{_PROBES}.host:shared_memory", lambda: (shm_bytes(),)),
+    "limits/pinned_memory": Probe(f"{_PROBES}.host:pinned", lambda: (PINNED_BYTES,)),
+    "limits/workers": Probe(f"{_PROBES}.host:workers", lambda: (WORKERS,), timeout=90.0),
+    "limits/neighbor_loader": Probe(f"{_PROBES}.host:neighbors", lambda: (WORKERS,), timeout=90.0),
     "limits/threads": Probe(f"{_PROBES}.host:threads"),
 }
+
+
+def shm_bytes() -> int:
+    """What /dev/shm must hold on this machine, in bytes."""
+    return SHM_BYTES[len(driver().gpus) > 1]
 
 
 class Probing:
@@ -67,7 +73,7 @@ class Probing:
             self._started[key] = self.server.start(
                 probe.target,
                 *((device,) if device else ()),
-                *probe.arguments,
+                *probe.arguments(),
                 timeout=probe.timeout,
                 # One process needs no network, and a container without one must not fail for it.
                 environment={"GLOO_SOCKET_IFNAME": "lo"} if device == "cpu" else None,
