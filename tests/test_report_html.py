@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 import documents
 import pytest
 
-from gnnbench.record import Outcome, verdict
+from gnnbench.record import Fact, Outcome, verdict
 from gnnbench.report import html, vega
 from gnnbench.report.html import MAX_BYTES, render_html
 
@@ -260,6 +260,22 @@ def test_facts_of_every_kind_have_words():
         "Installed packages 65",
     ):
         assert wanted in page.text
+
+
+def test_what_a_machine_has_not_is_one_row():
+    """Twenty rows of "none" about GPUs would hide what there is; a reason why something is not known never goes there."""
+    run = documents.good_run()
+    absent = {
+        f"hardware.none{n}": Fact(value=value, title=f"Thing {n}", group="hardware")
+        for n, value in enumerate((None, [], {}))
+    }
+    unread = {"hardware.unread": Fact(value=None, title="Thing 9", group="hardware", error="refused")}
+    facts = {**run.environment.facts, **absent, **unread}
+
+    page = Page(render_html(replace(run, environment=replace(run.environment, facts=facts)), charts=False))
+
+    assert "None Thing 0, Thing 1, Thing 2" in page.text
+    assert "Thing 9 not read: refused" in page.text
 
 
 def test_long_lists_of_one_finding_are_counted():

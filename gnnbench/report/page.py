@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from gnnbench.record import Environment, Fact, Margin, Outcome, Result, Run, Verdict
 from gnnbench.report.findings import Group, failures, family, unjudged, variant
@@ -83,13 +83,24 @@ class Page:
         return [name for name, count in self.counts.items() if count or name in ("passed", "failed")]
 
     @property
-    def fact_groups(self) -> dict[str, list[Fact]]:
+    def fact_groups(self) -> dict[str, FactGroup]:
         """The facts of the environment under their headings."""
-        groups: dict[str, list[Fact]] = {}
+        groups: dict[str, FactGroup] = {}
         for fact in self.run.environment.facts.values():
             name = one_line(fact.group).replace("_", " ") or "other"
-            groups.setdefault(_HEADINGS.get(name, name), []).append(fact)
+            group = groups.setdefault(_HEADINGS.get(name, name), FactGroup([], []))
+            nothing = not fact.error and (fact.value is None or fact.value in ([], {}))
+            (group.absent if nothing else group.told).append(fact)
         return groups
+
+
+class FactGroup(NamedTuple):
+    """Facts under one heading."""
+
+    told: list[Fact]
+    """With a value, or a reason why it is not known."""
+    absent: list[Fact]
+    """Of which the machine has none: twenty rows about GPUs say no more than one where there is no GPU."""
 
 
 def failed_groups(verdict: Verdict) -> tuple[Group, ...]:
