@@ -600,7 +600,7 @@ def test_what_breaks_in_gnnbench_is_no_failed_check():
     [
         (
             ["bogus"],
-            "expected a command (run, report, prove, replay, snapshot), found 'bogus'; gnnbench --help says more",
+            "expected a command (run, report, prove, replay, snapshot, diff), found 'bogus'; gnnbench --help says more",
         ),
         (["--bogus"], "expected an option of gnnbench, found '--bogus'"),
         (["replay"], "expected RUN.json, found none; gnnbench replay --help says more"),

@@ -16,7 +16,8 @@ from gnnbench.checks.declaration import CheckSpec, id_of_nodeid
 from gnnbench.checks.judgement import shorten
 from gnnbench.checks.options import RUN_ID, Options
 from gnnbench.checks.recorder import Recorder
-from gnnbench.checks.suites import CONTRACT, REQUIRED, SUITES, TARGET
+from gnnbench.checks.suites import SUITES
+from gnnbench.checks.unseen import lost_check, unjudged
 from gnnbench.contract import Contract
 from gnnbench.record import (
     Environment,
@@ -210,7 +211,9 @@ class Controller:
             session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
         if self.recorder is None or not self._opened:
             return
-        self._require_judges(self.recorder)
+        seen = {result.id for result in self.recorder.snapshot().results}
+        for result in unjudged(self.options, self._contract, seen):
+            self.recorder.add(result)
         # Other plugins' sessionfinish may have changed it: take what stands now.
         code = int(session.exitstatus)
         if code == pytest.ExitCode.USAGE_ERROR and not self.recorder.snapshot().results:
@@ -220,42 +223,6 @@ class Controller:
         state, ended_by = _how_it_ended(session, code)
         self.finished = self.recorder.close(state, code, ended_by)
         session.exitstatus = code if self.finished[0].exit_code is None else self.finished[0].exit_code
-
-    def _require_judges(self, recorder: Recorder) -> None:
-        """A requirement, a target or a clause that no check has judged does not hold; it is not known to."""
-        seen = {result.id for result in recorder.snapshot().results}
-        for check_id, (title, what) in self._owed().items():
-            if check_id not in seen:
-                recorder.add(
-                    Result(
-                        id=check_id,
-                        suite=check_id.partition("/")[0],
-                        tier="smoke",
-                        outcome=Outcome.INCONCLUSIVE,
-                        title=title,
-                        finding=Finding(
-                            summary=f"{what}, and the check that judges it was not run",
-                            fix=f"add suites/{_file_of(check_id)} to what pytest is to run",
-                        ),
-                    )
-                )
-
-    def _owed(self) -> dict[str, tuple[str, str]]:
-        """Id → title and demand, of the checks without which nobody has judged what the user demanded."""
-        owed = {
-            f"{REQUIRED}/required[{requirement}]": (
-                "What was required is there.",
-                f"{requirement} was required",
-            )
-            for requirement in sorted(self.options.requirements)
-        }
-        for gpu in self.options.targets:
-            owed[f"{TARGET}[{gpu}]"] = ("The image serves its target.", f"{gpu} was named as target")
-        if self._contract is not None:
-            for clause in self._contract.clauses:
-                where = self._contract.where(clause.place)
-                owed[f"{CONTRACT}/holds[{clause.id}]"] = ("The contract holds.", f"{where} asks for it")
-        return owed
 
     @pytest.hookimpl(trylast=True)
     def pytest_unconfigure(self) -> None:
@@ -272,30 +239,6 @@ def typed_arguments(config: pytest.Config) -> tuple[str, ...]:
     handed = os.environ.pop(ARGV_VARIABLE, "")
     arguments = json.loads(handed) if handed else config.invocation_params.args
     return tuple(str(argument) for argument in arguments)
-
-
-def _file_of(check_id: str) -> str:
-    suite, name, _ = check_id.split("/", 2)
-    return f"{suite}/test_{name}.py"
-
-
-def lost_check(check_id: str, tier: str, log: str, nodeid: str, why: str = "") -> Result:
-    """The result of a check whose process died under it."""
-    return Result(
-        id=check_id,
-        suite=check_id.partition("/")[0],
-        tier=tier,
-        outcome=Outcome.FAILED,
-        finding=Finding(
-            summary=f"the process died while this check ran{': ' * bool(why)}{why}",
-            expected="a result, or an error that Python can catch",
-            found=why or "a process that was gone",
-            cause="a crash in native code, or the kernel's out-of-memory killer",
-            fix="run this check alone with `-s`, and read the last lines it prints",
-        ),
-        log=shorten(log),
-        nodeid=nodeid,
-    )
 
 
 def selected_ids(items: Iterable[pytest.Item]) -> list[str]:

@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gnnbench.checks.controller import lost_check
 from gnnbench.checks.recorder import now
+from gnnbench.checks.unseen import lost_check
 from gnnbench.cli.color import wants_color
 from gnnbench.cli.progress import Progress
 from gnnbench.cli.pytest_log import last_words, tail
