@@ -19,6 +19,7 @@ _WIDTH = 100
 
 
 @click.command(
+    short_help="Say what differs between two images.",
     context_settings={"max_content_width": 100},
     epilog="\b\nExamples:\n"
     "  gnnbench diff reports/20261124T081502Z-3fa9c1 reports/20261125T034112Z-4bb2d3\n"

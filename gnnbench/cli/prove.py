@@ -25,6 +25,7 @@ _TITLE = 58
 
 
 @click.command(
+    short_help="Plant known faults, and see them caught.",
     context_settings={"max_content_width": 100},
     epilog="\b\nExamples:\n"
     "  gnnbench prove\n"

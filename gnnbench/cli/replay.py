@@ -29,6 +29,7 @@ _WORDS = {Outcome.PASSED: "passes now", Outcome.FAILED: "still fails"}
 
 
 @click.command(
+    short_help="Run recorded graphs again.",
     context_settings={"max_content_width": 100},
     epilog="\b\nExamples:\n"
     "  gnnbench replay reports/20261124T081502Z-3fa9c1/run.json\n"

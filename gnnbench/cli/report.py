@@ -21,6 +21,7 @@ _FORMATS = ("html", "markdown", "junit")
 
 
 @click.command(
+    short_help="Render documents as HTML, Markdown and JUnit.",
     context_settings={"max_content_width": 100},
     epilog="\b\nExamples:\n"
     "  gnnbench report reports/*/run.json\n"

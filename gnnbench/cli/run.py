@@ -45,6 +45,7 @@ def _target(word: str) -> str:
 
 
 @click.command(
+    short_help="Judge this machine and image.",
     context_settings={"max_content_width": 100},
     epilog="\b\nExamples:\n"
     "  gnnbench run\n"

@@ -22,6 +22,7 @@ _SUITE, _TIER = "environment", "smoke"
 
 
 @click.command(
+    short_help="Write a contract from a good image.",
     context_settings={"max_content_width": 100},
     epilog="\b\nExamples:\n"
     "  gnnbench snapshot -o contract.toml\n"
