@@ -23,6 +23,8 @@ from gnnbench.checks.recorder import Events
 
 #: How long a child that was asked to stop may take to finish its document, in seconds.
 GRACE_S = 30.0
+#: How long a child may be silent from its start, in seconds: on a cold network drive importing torch takes minutes.
+BEGIN_S = 900.0
 
 
 class PytestChild:
@@ -31,16 +33,21 @@ class PytestChild:
     Args:
         command: what to start.
         log: where its output goes, or None to leave it the terminal (for `--pdb`, `-s`, `--collect-only`).
+        begin_s: seconds after which a child that has said nothing is ended, with a trace of where it stands.
     """
 
-    def __init__(self, command: Sequence[str], log: Path | None) -> None:
+    def __init__(self, command: Sequence[str], log: Path | None, *, begin_s: float = BEGIN_S) -> None:
         self._command = list(command)
         self._log = log
+        self._begin_s = begin_s
+        self._heard = False
+        self._aborted = 0.0
         self._stop_asked = 0.0
         self._reading = -1
         self._handlers: dict[int, Any] = {}
 
     def __enter__(self) -> PytestChild:  # noqa: PYI034  (Self needs Python 3.11)
+        self._started = time.monotonic()
         self._reading, writing = os.pipe()
         output = None if self._log is None else self._log.open("wb")
         try:
@@ -86,6 +93,7 @@ class PytestChild:
                 *lines, rest = (rest + chunk).split(b"\n")
                 events = [json.loads(line) for line in lines]
                 for event in events:
+                    self._heard = True
                     handle(event)
                 if not events:
                     handle({"event": "tick"})
@@ -93,6 +101,12 @@ class PytestChild:
                 if ((ended or ready) and not chunk) or any(event["event"] == "finish" for event in events):
                     return
                 self._enforce_grace()
+                self._enforce_beginning()
+
+    @property
+    def silent_s(self) -> float:
+        """Seconds for which it had said nothing when it was ended for that; 0 where it was not."""
+        return self._begin_s if self._aborted else 0.0
 
     @property
     def stopped(self) -> bool:
@@ -110,6 +124,17 @@ class PytestChild:
     def _enforce_grace(self) -> None:
         if self._stop_asked and time.monotonic() - self._stop_asked > GRACE_S:
             self._kill()
+
+    def _enforce_beginning(self) -> None:
+        """End a child that hangs before its first check, as where importing torch never returns."""
+        if self._log is None or self._heard or self._stop_asked:
+            return
+        if self._aborted and time.monotonic() - self._aborted > GRACE_S:
+            self._kill()
+        elif not self._aborted and time.monotonic() - self._started > self._begin_s:
+            self._aborted = time.monotonic()
+            # pytest's fault handler writes down where it stands.
+            self._process.send_signal(signal.SIGABRT)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if self._stop_asked and time.monotonic() - self._stop_asked > 1:

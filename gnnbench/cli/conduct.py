@@ -98,7 +98,9 @@ def conduct(
             # torch takes a second or two to leave; the reports are drawn meanwhile.
             _write_reports(drawn, folder, charts=charts)
         status = child.wait()
-    finished = finish(folder, follower, status, log, bare=bare, stopped=child.stopped)
+    finished = finish(
+        folder, follower, status, log, bare=bare, stopped=child.stopped, silent_s=child.silent_s
+    )
     if finished is None:
         for complaint in of_pytest(tail(log)):
             click.echo(f"gnnbench: {complaint}", err=True)

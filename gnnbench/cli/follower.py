@@ -61,7 +61,14 @@ class Follower:
 
 
 def finish(
-    folder: Path, follower: Follower, status: int, log: Path | None, *, bare: bool, stopped: bool
+    folder: Path,
+    follower: Follower,
+    status: int,
+    log: Path | None,
+    *,
+    bare: bool,
+    stopped: bool,
+    silent_s: float = 0.0,
 ) -> Run | None:
     """The finished document; None where there never was a run: a usage error, or a question to pytest alone.
 
@@ -73,6 +80,7 @@ def finish(
         bare: whether pytest was asked something that is no run, such as `--collect-only`. Only then may a child
             leave with status 0 without having said that it is done.
         stopped: whether the user asked the child to stop.
+        silent_s: seconds after which the child was ended, for it had not begun; 0 where it was not.
     """
     path = folder / "run.json"
     heard_nothing = not follower.results and not follower.running
@@ -86,6 +94,8 @@ def finish(
     why = _signal_name(status) if status < 0 else f"exit status {status}"
     if stopped:
         why = "Ctrl-C or SIGTERM"
+    elif silent_s:
+        why = f"a hang: nothing was heard for {silent_s:g} s,"
     lost = (
         ()
         if stopped
