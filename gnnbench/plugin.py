@@ -37,6 +37,7 @@ deselected_key = pytest.StashKey["Counter[str]"]()
 devices_key = pytest.StashKey["tuple[torch.device, ...]"]()
 judgement_key = pytest.StashKey[Judgement]()
 contract_key = pytest.StashKey["Contract | None"]()
+early_key = pytest.StashKey[Environment]()
 environment_key = pytest.StashKey[Environment]()
 
 
@@ -58,7 +59,9 @@ def pytest_configure(config: pytest.Config) -> None:
         # A device that was named and is not there is a mistake to be told at once, not at collection.
         _devices(config)
     if not _is_worker(config):
-        controller = Controller(config, options, __version__, lambda: _describe(config), contract)
+        controller = Controller(
+            config, options, __version__, lambda: _describe(config), lambda: _environment(config), contract
+        )
         config.stash[controller_key] = controller
         config.pluginmanager.register(controller, "gnnbench-controller")
     if config.getoption("dist", "no") != "no" or _is_worker(config):
@@ -96,12 +99,21 @@ def _read_contract(options: Options) -> Contract | None:
         raise pytest.UsageError(str(error)) from None
 
 
-def _environment(config: pytest.Config) -> Environment:
-    """Facts and packages of this machine, read once a process."""
-    if environment_key not in config.stash:
+def _early_environment(config: pytest.Config) -> Environment:
+    """Facts and packages of this machine, read once a process, as far as they are known without waiting."""
+    if early_key not in config.stash:
         from gnnbench.environment import collect
 
-        config.stash[environment_key] = collect()
+        config.stash[early_key] = collect(wait=False)
+    return config.stash[early_key]
+
+
+def _environment(config: pytest.Config) -> Environment:
+    """The same with what a clean process has seen, where one was asked; waits for it."""
+    if environment_key not in config.stash:
+        from gnnbench.environment import completed
+
+        config.stash[environment_key] = completed(_early_environment(config))
     return config.stash[environment_key]
 
 
@@ -110,8 +122,8 @@ def _describe(config: pytest.Config) -> tuple[Environment, tuple[str, ...]]:
     if options.replay is not None:
         # Recorded graphs run where they were recorded, be that here or not.
         graphs = options.replay.graphs(options.devices)
-        return _environment(config), tuple(dict.fromkeys(graph.device for graph in graphs))
-    return _environment(config), tuple(str(device) for device in _devices(config))
+        return _early_environment(config), tuple(dict.fromkeys(graph.device for graph in graphs))
+    return _early_environment(config), tuple(str(device) for device in _devices(config))
 
 
 def pytest_report_header(config: pytest.Config) -> str:

@@ -18,7 +18,7 @@ from gnnbench.record import ExitCode, Outcome, RunState, load
 QUICK_PLUGIN = """
 import gnnbench.environment
 from gnnbench.record import Environment
-gnnbench.environment.collect = Environment
+gnnbench.environment.collect = lambda **_: Environment()
 gnnbench.environment.resolve_devices = lambda names: ()
 """
 

@@ -5,7 +5,17 @@ import re
 import pytest
 import torch
 
-from gnnbench.environment import FACTS, Ending, FactSpec, Limits, collect, resolve_devices, run
+from gnnbench.environment import (
+    FACTS,
+    Ending,
+    FactSpec,
+    Limits,
+    collect,
+    completed,
+    resolve_devices,
+    run,
+    survey,
+)
 from gnnbench.environment.libraries import doubled, mapped_libraries, parse_maps, scattered, several_majors
 from gnnbench.environment.limits import cgroup_cpus, cgroup_memory
 from gnnbench.environment.shared_memory import reserve
@@ -191,3 +201,25 @@ def test_resolve_devices_refuses(monkeypatch, count, name, message):
 
     with pytest.raises(ValueError, match=message):
         resolve_devices([name])
+
+
+def test_what_a_survey_saw_is_added_in_its_place(monkeypatch):
+    """Read early it is left out; completed, the facts stand as if all had been read at once."""
+    early = collect(wait=False)
+    seen = {
+        "ran": {"collective": "cpu"},
+        "pyg": {"flags": {"WITH_PYG_LIB": True}, "warnings": []},
+        "transport": {},
+    }
+    monkeypatch.setattr(survey, "_taken", [survey.Survey({**seen, "libraries": [], "unreadable": ""})])
+    whole = completed(early)
+
+    assert "pyg.flags" not in early.facts
+    assert whole.value("pyg.flags") == {"WITH_PYG_LIB": True}
+    assert list(whole.facts) == [spec.key for spec in FACTS]
+    assert completed(whole) == whole
+
+
+def test_without_a_survey_nothing_is_added(environment):
+    """And nothing waited for."""
+    assert completed(environment) == environment

@@ -104,7 +104,7 @@ SAMPLE_OUTCOMES = {
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     """Reading the real environment and drawing reports are other modules' tests; here they take time."""
-    monkeypatch.setattr("gnnbench.environment.collect", Environment)
+    monkeypatch.setattr("gnnbench.environment.collect", lambda **_: Environment())
     monkeypatch.setattr("gnnbench.report.write_reports", lambda *_: [])
 
 
@@ -276,7 +276,7 @@ def test_an_interrupted_run_says_so(pytester, suite):
     pytester.makeconftest(
         "import gnnbench.environment, gnnbench.report\n"
         "from gnnbench.record import Environment\n"
-        "gnnbench.environment.collect = Environment\n"
+        "gnnbench.environment.collect = lambda **_: Environment()\n"
         "gnnbench.report.write_reports = lambda *_: []\n"
     )
     ended = pytester.runpytest_subprocess("-p", "no:cacheprovider")

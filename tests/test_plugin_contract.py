@@ -43,7 +43,7 @@ def fork_server():
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     """The environment is one with four GPUs; drawing reports is other modules' business."""
-    monkeypatch.setattr("gnnbench.environment.collect", lambda: FOUR_GPUS)
+    monkeypatch.setattr("gnnbench.environment.collect", lambda **_: FOUR_GPUS)
     monkeypatch.setattr("gnnbench.report.write_reports", lambda *_: [])
 
 
@@ -209,7 +209,7 @@ def test_a_mistake_in_it_ends_the_session_before_any_check(hold):
 def test_facts_are_read_once(hold, monkeypatch):
     """The document and the checks have the same."""
     calls = []
-    monkeypatch.setattr("gnnbench.environment.collect", lambda: calls.append(1) or FOUR_GPUS)
+    monkeypatch.setattr("gnnbench.environment.collect", lambda **_: calls.append(1) or FOUR_GPUS)
     hold("[packages]\ntorch = true\n[limits]\nmemlock = 1")
 
     assert calls == [1]

@@ -48,6 +48,7 @@ class Controller:
         options: of this session.
         version: of gnnbench, for the document.
         describe: reads environment and device names; called once, when there are checks to run.
+        complete: reads the environment whole, with what takes time; called once, at the end of a run.
         contract: that the image is held to; None without.
     """
 
@@ -57,6 +58,7 @@ class Controller:
         options: Options,
         version: str,
         describe: Describe,
+        complete: Callable[[], Environment],
         contract: Contract | None = None,
     ) -> None:
         self.config = config
@@ -64,6 +66,8 @@ class Controller:
         self.finished: tuple[Run, Verdict] | None = None
         self.deselected: Counter[str] = Counter()
         self._describe = describe
+        self._complete = complete
+        self._described = False
         self._contract = contract
         self._opened = False
         self._workers_told = False
@@ -108,6 +112,7 @@ class Controller:
             self._opened = True
             if describe:
                 self.recorder.describe(*self._describe())
+                self._described = True
         return self.recorder
 
     #
@@ -221,6 +226,8 @@ class Controller:
             self.recorder.discard()
             return
         state, ended_by = _how_it_ended(session, code)
+        if self._described and state is RunState.COMPLETE:
+            self.recorder.complete(self._complete())
         self.finished = self.recorder.close(state, code, ended_by)
         session.exitstatus = code if self.finished[0].exit_code is None else self.finished[0].exit_code
 

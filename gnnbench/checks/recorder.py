@@ -86,6 +86,10 @@ class Recorder:
         self._run = dataclasses.replace(self._run, environment=environment, invocation=invocation)
         self._events.send(event="environment", devices=list(invocation.devices))
 
+    def complete(self, environment: Environment) -> None:
+        """Say it again, now that all of it is known."""
+        self._run = dataclasses.replace(self._run, environment=environment)
+
     def select(self, ids: Iterable[str]) -> None:
         """Say which checks are going to run."""
         self._selected.update(dict.fromkeys(ids))

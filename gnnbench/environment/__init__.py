@@ -12,7 +12,7 @@ from gnnbench.environment.devices import TorchUnusableError, resolve_devices
 from gnnbench.environment.fact import FactSpec
 from gnnbench.environment.libraries import MappedLibrary, mapped_libraries, parse_maps
 from gnnbench.environment.nvml import NvmlGpu, NvmlUnavailableError
-from gnnbench.environment.registry import FACTS, collect, contract_vocabulary
+from gnnbench.environment.registry import FACTS, collect, completed, contract_vocabulary
 
 __all__ = [
     "FACTS",
@@ -35,6 +35,7 @@ __all__ = [
     "ask_driver",
     "collect",
     "compat",
+    "completed",
     "contract_vocabulary",
     "diagnose",
     "driver",

@@ -5,6 +5,7 @@ To add a fact, add one line to the `FACTS` of its source. To add a source, add i
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 from gnnbench.contract import Known, Vocabulary
@@ -59,14 +60,18 @@ def contract_vocabulary(facts: Sequence[FactSpec], suites: Sequence[str]) -> Voc
     )
 
 
-def collect(facts: Sequence[FactSpec] = FACTS) -> Environment:
+def collect(facts: Sequence[FactSpec] = FACTS, *, wait: bool = True) -> Environment:
     """Read all of `facts`, the devices and the installed distributions.
 
     Where no survey was begun, what only a clean process can tell is left out, and the libraries are this process' own.
 
     Never raises, and never initialises CUDA in this process.
+
+    Args:
+        facts: to be read.
+        wait: for the end of a survey that was begun. Without, it is as if none were: `completed` adds it later.
     """
-    if survey.surveyed() is None:
+    if not wait or survey.surveyed() is None:
         facts = [
             instead
             for spec in facts
@@ -76,4 +81,16 @@ def collect(facts: Sequence[FactSpec] = FACTS) -> Environment:
         facts={spec.key: spec.fact() for spec in facts},
         devices=hardware.devices(),
         packages=packages.installed(),
+    )
+
+
+def completed(environment: Environment) -> Environment:
+    """`environment` with what the survey has seen, where one was begun; waits for its end."""
+    if survey.surveyed() is None:
+        return environment
+    facts = {**environment.facts, **{spec.key: spec.fact() for spec in survey.FACTS}}
+    # In the order of the registry, as if all had been read at once.
+    order = [spec.key for spec in FACTS if spec.key in facts]
+    return dataclasses.replace(
+        environment, facts={key: facts[key] for key in dict.fromkeys([*order, *facts])}
     )
