@@ -1,6 +1,7 @@
 """gnnbench.environment.child.ForkServer: imports are shared, and nothing else is."""
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -39,6 +40,16 @@ def hang(pid_file):
     open(pid_file, "w").write(f"{os.getpid()} {child.pid}")
     time.sleep(600)
 
+def escape(pid_file):
+    read, write = os.pipe()
+    if os.fork() == 0:
+        os.setsid()
+        if (daemon := os.fork()) == 0:
+            time.sleep(600)
+        os.write(write, str(daemon).encode())
+        os._exit(0)
+    return int(os.read(read, 20))
+
 def nap():
     started = time.monotonic()
     time.sleep(0.5)
@@ -72,9 +83,9 @@ def server(imports):
         yield one
 
 
-def gone(pid):
+def gone(pid, within=5.0):
     """Whether process `pid` ends within seconds."""
-    end = time.monotonic() + 5
+    end = time.monotonic() + within
     while time.monotonic() < end:
         try:
             with open(f"/proc/{pid}/stat") as stat:
@@ -202,6 +213,50 @@ def test_closing_kills_all(imports, tmp_path):
             time.sleep(0.02)
         pids = [server._process.pid, int((tmp_path / "pid").read_text().split()[0])]
     assert all(gone(pid) for pid in pids)
+
+
+def test_closing_kills_what_left_its_session(imports, tmp_path):
+    """A daemon that a library has started would live on, and may hold a GPU."""
+    with ForkServer(["shared"]) as server:
+        daemon = server.start("fork_targets:escape", str(tmp_path / "pid"), timeout=60).wait().value
+        assert not gone(daemon, within=0.1)
+    assert gone(daemon)
+
+
+@pytest.fixture
+def few_files():
+    """Sets how many files may be opened from now on."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+
+    def leave(number):
+        lowest_free = os.open("/", os.O_RDONLY)
+        os.close(lowest_free)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free + number, hard))
+
+    yield leave
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_too_few_files_are_told_by_each_probe_that_can_not_start(imports, few_files):
+    """Nothing is raised: one limit that is too low must not take all checks along."""
+    few_files(16)
+    with ForkServer(["shared"]) as server:
+        reports = [
+            one.wait() for one in [server.start("fork_targets:answer", 1, 2, timeout=60) for _ in range(9)]
+        ]
+
+    assert reports[0].value == {"sum": 3}
+    assert reports[-1].ending is Ending.RAISED
+    assert "Too many open files" in reports[-1].error
+
+
+def test_a_server_that_can_not_be_started(imports, few_files):
+    """Its probes say why."""
+    few_files(3)
+    with ForkServer(["shared"]) as server:
+        report = server.start("fork_targets:answer", 1, 2, timeout=60).wait()
+
+    assert report.error == "OSError: [Errno 24] Too many open files: no process could be started"
 
 
 def test_it_dies_with_whoever_started_it(imports, tmp_path):

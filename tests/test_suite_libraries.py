@@ -1,5 +1,6 @@
 """suites/environment/test_libraries.py: fake libraries, made by the C compiler, are told apart by what is wrong."""
 
+import ctypes
 import dataclasses
 
 import pytest
@@ -7,7 +8,7 @@ from suite_runs import run_suite
 
 from gnnbench.checks.outcomes import describe
 from gnnbench.environment import ForkServer
-from gnnbench.environment.cuda_libraries import VERSION_FUNCTIONS, load
+from gnnbench.environment.cuda_libraries import VERSION_FUNCTIONS, candidates, load
 from gnnbench.faults.native import shared_library
 from gnnbench.record import ExitCode
 
@@ -20,6 +21,9 @@ GOOD = {
     "libnccl.so.2": "int ncclGetVersion(int *v) { *v = 22105; return 0; }",
     "libcudnn.so.9": "unsigned long cudnnGetVersion(void) { return 90501; }",
     "libcudnn_ops.so.9": "int cudnnOpsVersionCheck(void) { return 0; }",
+    # They have no function that says anything; each cuDNN 9 brings them.
+    "libcudnn_engines_precompiled.so.9": "int nothing(void) { return 0; }",
+    "libcupti.so.12": "int cuptiGetVersion(unsigned *v) { *v = 24; return 0; }",
 }
 
 #: What is wrong with one of them → what the check says of it.
@@ -141,6 +145,57 @@ def test_libraries_that_fit(tmp_path):
         "libnccl": ["2.21.5"],
         "libcudnn": ["9.5.1"],
     }
+
+
+@pytest.mark.parametrize(
+    ("name", "needs"),
+    [
+        ("libcudnn_heuristic.so.9", "int nothing(void) { return 0; }"),
+        ("libcudnn_engines_tensor_ir.so.9", "int nothing(void) { return 0; }"),
+        ("libcudnn_cnn_infer.so.9", "int cudnnCnnInferVersionCheck(void) { return 0; }"),
+        ("libnvrtc-builtins.so.12.4", "int nothing(void) { return 0; }"),
+        ("libnvToolsExt.so.1", "int nvtxRangePushA(const char *text) { return 0; }"),
+        ("libcufile.so.0", "int cuFileHandleRegister(void) { return 0; }"),
+        ("libnvshmem_host.so.3", "int nvshmem_my_pe(void) { return 0; }"),
+        ("libcupti.so.12", "int cuptiGetVersion(unsigned *v) { *v = 24; return 0; }"),
+    ],
+)
+def test_libraries_that_say_no_version(tmp_path, monkeypatch, name, needs):
+    """They load, and a file in their place that is cut short does not."""
+    shared_library(GOOD["libcudnn.so.9"], tmp_path / "libcudnn.so.9", soname="libcudnn.so.9")
+    ctypes.CDLL(str(tmp_path / "libcudnn.so.9"))
+    path = shared_library(needs, tmp_path / name, soname=f"{tmp_path.name}-{name}")
+    monkeypatch.setenv("LD_LIBRARY_PATH", str(tmp_path))
+
+    assert str(path) in candidates()
+    assert load(str(path))["version"] == ""
+    broken = tmp_path / "broken" / name
+    broken.parent.mkdir()
+    broken.write_bytes(path.read_bytes()[:50])
+    with pytest.raises(OSError, match=r"file too short|invalid ELF"):
+        load(str(broken))
+
+
+@pytest.mark.parametrize(
+    "name", ["libnvToolsExt.so.1", "libcufile.so.0", "libnvshmem_host.so.3", "libcupti.so.12"]
+)
+def test_a_stub_of_one_that_says_no_version(tmp_path, name):
+    """It lacks a function that every release has."""
+    path = shared_library(
+        "int nothing(void) { return 0; }", tmp_path / name, soname=f"{tmp_path.name}-{name}"
+    )
+
+    with pytest.raises(AttributeError, match=r"has no function \w+: a stub"):
+        load(str(path))
+
+
+def test_sonames_of_two_numbers(tmp_path, monkeypatch):
+    """CUDA 11 calls its runtime libcudart.so.11.0; files that are named by their whole version are found by soname."""
+    for name in ("libcudart.so.11.0", "libcudart.so.11.8.89"):
+        shared_library("int nothing(void) { return 0; }", tmp_path / name)
+    monkeypatch.setenv("LD_LIBRARY_PATH", str(tmp_path))
+
+    assert [one for one in candidates() if str(tmp_path) in one] == [str(tmp_path / "libcudart.so.11.0")]
 
 
 @pytest.mark.parametrize(

@@ -109,6 +109,17 @@ def _agrees(name: str) -> VersionFunction:
     return VersionFunction(name, read)
 
 
+def _exports(name: str) -> VersionFunction:
+    """A function that every release exports, of a library that does not say its version without a GPU."""
+    return VersionFunction(name, lambda _: "")
+
+
+def _counts_apart() -> VersionFunction:
+    """`cuptiGetVersion(&number)`: counts the releases of an interface, and not those of the toolkit (cupti_version.h)."""
+    ask = _number("cuptiGetVersion", str)
+    return VersionFunction(ask.name, lambda function: ask.read(function) and "")
+
+
 #: Family → how it is asked.
 VERSION_FUNCTIONS: dict[str, VersionFunction] = {
     "libcudart": _number("cudaRuntimeGetVersion", _cuda),
@@ -129,11 +140,27 @@ VERSION_FUNCTIONS: dict[str, VersionFunction] = {
     "libcudnn_ops": _agrees("cudnnOpsVersionCheck"),
     "libcudnn_cnn": _agrees("cudnnCnnVersionCheck"),
     "libcudnn_adv": _agrees("cudnnAdvVersionCheck"),
+    # cuDNN 8 was cut otherwise.
+    "libcudnn_ops_infer": _agrees("cudnnOpsInferVersionCheck"),
+    "libcudnn_ops_train": _agrees("cudnnOpsTrainVersionCheck"),
+    "libcudnn_cnn_infer": _agrees("cudnnCnnInferVersionCheck"),
+    "libcudnn_cnn_train": _agrees("cudnnCnnTrainVersionCheck"),
+    "libcudnn_adv_infer": _agrees("cudnnAdvInferVersionCheck"),
+    "libcudnn_adv_train": _agrees("cudnnAdvTrainVersionCheck"),
+    "libcupti": _counts_apart(),
+    "libnvToolsExt": _exports("nvtxRangePushA"),
+    "libcufile": _exports("cuFileHandleRegister"),
+    "libnvshmem_host": _exports("nvshmem_my_pe"),
     "libnccl": _number("ncclGetVersion", _nccl),
 }
 
 #: Families whose version is that of the CUDA toolkit; the others count for themselves.
 TOOLKIT = ("libcudart", "libcublas", "libcublasLt", "libnvrtc", "libnvJitLink")
+
+
+def known(family: str) -> bool:
+    """Whether it is a library of CUDA that can be judged: one that can be asked, or that must load at least."""
+    return family in VERSION_FUNCTIONS or family.startswith("libcudnn_") or family == "libnvrtc-builtins"
 
 
 def _unsigned_pair(function: Any) -> str:
@@ -151,7 +178,7 @@ def candidates() -> list[str]:
     import torch  # noqa: F401 - it maps what it works with
 
     try:
-        mapped = [library for library in mapped_libraries() if library.family in VERSION_FUNCTIONS]
+        mapped = [library for library in mapped_libraries() if known(library.family)]
     except OSError:  # /proc is hidden: what LD_LIBRARY_PATH offers can be seen all the same
         mapped = []
     found = {library.path: None for library in mapped}
@@ -164,13 +191,14 @@ def candidates() -> list[str]:
 
 
 def _of_folder(folder: Path) -> Iterable[Path]:
-    """Those that the loader would take from `folder` by a soname of one number; a file of several names once."""
+    """Those that the loader would take from `folder` by a soname; a file of several names once."""
     if folder.name == "stubs":
         return  # the toolkit's, to link with; torch is never linked again
     seen: set[Path] = set()
     for path in sorted(folder.glob("lib*.so.*")) if folder.is_dir() else ():
         family, _, number = path.name.partition(".so.")
-        if family in VERSION_FUNCTIONS and re.fullmatch(r"\d+", number) and path.resolve() not in seen:
+        # CUDA 11 has sonames of two numbers: libcudart.so.11.0.
+        if known(family) and re.fullmatch(r"\d+(\.\d+)?", number) and path.resolve() not in seen:
             seen.add(path.resolve())
             yield path
 
@@ -179,8 +207,8 @@ def load(path: str) -> dict[str, Any]:
     """In a child: load one library and ask for its version.
 
     Returns:
-        `family`, `major` (of its soname; empty where it has none), `function` and `version`, which is empty for a part
-        of cuDNN.
+        `family`, `major` (of its soname; empty where it has none), `function`, and `version`, which is empty where it
+        says none.
 
     Raises:
         OSError: the loader refuses it: it, or what it needs, is not there, or a symbol is undefined.
@@ -188,12 +216,16 @@ def load(path: str) -> dict[str, Any]:
         ArithmeticError: it answers with an error.
     """
     library = MappedLibrary(path, ("", 0))
-    ask = VERSION_FUNCTIONS[library.family]
     if library.family.startswith("libcudnn_"):
         # As cuDNN does: its parts look for the main library among what is global.
         ctypes.CDLL(f"libcudnn.so.{library.major}", mode=ctypes.RTLD_GLOBAL)
+    loaded = ctypes.CDLL(path, mode=ctypes.RTLD_GLOBAL)
+    ask = VERSION_FUNCTIONS.get(library.family)
+    if ask is None:
+        # cuDNN's engines and heuristics, and what NVRTC finds beside it, have nothing that could be called.
+        return {"family": library.family, "major": library.major, "function": "", "version": ""}
     try:
-        function = getattr(ctypes.CDLL(path, mode=ctypes.RTLD_GLOBAL), ask.name)
+        function = getattr(loaded, ask.name)
     except AttributeError:
         if not library.family.startswith("libcudnn_"):
             raise AttributeError(

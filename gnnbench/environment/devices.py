@@ -21,7 +21,7 @@ def resolve_devices(names: Sequence[str] = ()) -> tuple[torch.device, ...]:
         names: `cpu`, `cuda` (every GPU that torch sees) or `cuda:N`.
 
     Raises:
-        TorchUnusableError: torch is not installed or its import fails.
+        TorchUnusableError: torch is not installed, its import fails, or another thing bears its name.
         ValueError: a name is no device, or names a GPU that is not there; says what was found.
     """
     try:
@@ -32,8 +32,15 @@ def resolve_devices(names: Sequence[str] = ()) -> tuple[torch.device, ...]:
             "Install torch, or mend its shared libraries: `python -c 'import torch'` shows the whole error."
         ) from error
 
-    # Not is_available(): it can be true while no device is visible.
-    count = torch.cuda.device_count()
+    try:
+        # Not is_available(): it can be true while no device is visible.
+        count = torch.cuda.device_count()
+    except Exception as error:
+        place = getattr(torch, "__file__", None) or next(iter(getattr(torch, "__path__", ["?"])))
+        raise TorchUnusableError(
+            f"expected PyTorch, found {place}, which can't count its GPUs: {type(error).__name__}: {error}. "
+            "Take what hides PyTorch off sys.path (PYTHONPATH), or install torch again."
+        ) from error
     if not names:
         return tuple(torch.device("cuda", index) for index in range(count)) or (torch.device("cpu"),)
     devices: dict[torch.device, None] = {}

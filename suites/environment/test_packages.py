@@ -53,6 +53,14 @@ def test_torch(evidence: Evidence) -> None:
     import torch
 
     recorded = packages.installed().get("torch")
+    if not hasattr(torch, "__version__"):
+        found = getattr(torch, "__file__", None) or ", ".join(getattr(torch, "__path__", ()))
+        fail(
+            f"what is imported as torch is not PyTorch: {found}",
+            expected="PyTorch" if recorded is None else f"torch {recorded}, which is installed",
+            found=f"a module of that name without a version: {found}",
+            cause="a folder or file called torch on PYTHONPATH, before the one that is installed",
+        )
     # A subclass of str, which pytest-xdist can't carry.
     evidence.fact("imported", str(torch.__version__))
     evidence.fact("installed", recorded)

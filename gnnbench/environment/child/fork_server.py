@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import contextlib
 import json
 import os
 import select
@@ -17,7 +18,7 @@ from typing import Any
 from gnnbench.environment.child.forks import PACKET_BYTES
 from gnnbench.environment.child.interpreter import KILL_S, clean_environment, command, run
 from gnnbench.environment.child.papers import Papers
-from gnnbench.environment.child.report import ChildReport, Limits, judge
+from gnnbench.environment.child.report import ChildReport, Limits, judge, not_started
 
 #: For the server to import what is shared: on a cold file system torch alone takes most of a minute.
 _START_S = 240.0
@@ -34,27 +35,37 @@ class ForkServer:
     def __init__(
         self, preload: Sequence[str], *, environment: Mapping[str, str | None] | None = None
     ) -> None:
-        self._ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._papers = Papers()
-        _, stdout, stderr = self._papers.descriptors
-        order = {"socket": theirs.fileno(), "parent": os.getpid(), "preload": list(preload)}
-        self._process = subprocess.Popen(
-            command("from gnnbench.environment.child.forks import main; main(order)", order),
-            stdin=subprocess.DEVNULL,
-            stdout=stdout,
-            stderr=stderr,
-            pass_fds=[theirs.fileno()],
-            env=clean_environment(environment or {}),
-            start_new_session=True,
-        )
-        theirs.close()
         self._ended: dict[int, dict[str, Any]] = {}
         self._forks: list[Forked] = []
         self._ordered = 0
-        self._gone = False
         self._start_by = time.monotonic() + _START_S
         self.import_seconds: float | None = None
         """How long the imports took; None until it is ready."""
+        self._ours: socket.socket | None = None
+        self._papers: Papers | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        # Without it each probe tries for itself, and says why it could not be started.
+        with contextlib.suppress(OSError):
+            self._process = self._started(preload, environment or {})
+        self._gone = self._process is None
+
+    def _started(
+        self, preload: Sequence[str], environment: Mapping[str, str | None]
+    ) -> subprocess.Popen[bytes]:
+        self._ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            self._papers = Papers()
+            _, stdout, stderr = self._papers.descriptors
+            order = {"socket": theirs.fileno(), "parent": os.getpid(), "preload": list(preload)}
+            return subprocess.Popen(
+                command("from gnnbench.environment.child.forks import main; main(order)", order),
+                stdin=subprocess.DEVNULL,
+                stdout=stdout,
+                stderr=stderr,
+                pass_fds=[theirs.fileno()],
+                env=clean_environment(environment),
+                start_new_session=True,
+            )
 
     def start(
         self,
@@ -82,6 +93,8 @@ class ForkServer:
 
     def send(self, order: dict[str, Any], papers: Papers) -> int | None:
         """Order a fork and return its number; None where the server is gone."""
+        if self._ours is None or self._gone:
+            return None
         self._ordered += 1
         packet = json.dumps({**order, "id": self._ordered}).encode()
         descriptors = array.array("i", papers.descriptors)
@@ -94,7 +107,7 @@ class ForkServer:
 
     def await_end(self, number: int, timeout: float) -> dict[str, Any] | None:
         """How fork `number` ended: `status` and `hung`; None where the server died before it, or refused it."""
-        while number not in self._ended and not self._gone:
+        while number not in self._ended and not self._gone and self._ours is not None:
             ready = self.import_seconds is not None
             # The server keeps the probes' time; this is for a server that has stopped to answer.
             waits = timeout * len(self._forks) + 10  # those before it may hang, one after the other
@@ -119,17 +132,12 @@ class ForkServer:
 
     def close(self) -> None:
         """End it, and all that it forked."""
-        self._ours.close()
         self._gone = True
-        try:
-            os.killpg(self._process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass  # gone by itself
-        try:
-            self._process.wait(KILL_S)
-        except subprocess.TimeoutExpired:
-            pass  # stuck in the kernel: nobody can end it
-        self._papers.close()
+        for opened in (self._ours, self._papers):
+            if opened is not None:
+                opened.close()
+        if self._process is not None:
+            _end(self._process)
         for fork in self._forks:
             fork.forget()
 
@@ -140,6 +148,24 @@ class ForkServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _end(server: subprocess.Popen[bytes]) -> None:
+    """Kill a server with all that it and its forks have started, those too that have left their sessions."""
+    import psutil
+
+    try:
+        started = psutil.Process(server.pid).children(recursive=True)
+    except (psutil.Error, OSError):  # it is gone by itself, or /proc is hidden
+        started = []
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(server.pid, signal.SIGKILL)
+    for process in started:
+        with contextlib.suppress(psutil.Error):
+            process.kill()
+    # Where it is stuck in the kernel, nobody can end it.
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        server.wait(KILL_S)
 
 
 class Forked:
@@ -162,9 +188,15 @@ class Forked:
         self.target = target
         self._server, self._arguments, self._timeout = server, arguments, timeout
         self._limits, self._environment = limits, environment
-        self._papers = Papers()
+        self._number: int | None = None
+        self._papers: Papers | None = None
         self._report: ChildReport | None = None
         self._started = time.monotonic()
+        try:
+            self._papers = Papers()
+        except OSError as error:
+            self._report = not_started(target, error)
+            return
         order = {
             "target": target,
             "arguments": arguments,
@@ -178,24 +210,26 @@ class Forked:
     def wait(self) -> ChildReport:
         """Wait until it has ended or its time is over, and all that it started is killed."""
         if self._report is None:
+            assert self._papers is not None
             end = None if self._number is None else self._server.await_end(self._number, self._timeout)
-            self._report = self._alone() if end is None else self._judged(end)
+            self._report = self._alone() if end is None else self._judged(end, self._papers)
             self._papers.close()
         return self._report
 
     def forget(self) -> None:
         """Throw away what it left, where nobody waited for it."""
-        self._papers.close()
+        if self._papers is not None:
+            self._papers.close()
 
-    def _judged(self, end: dict[str, Any]) -> ChildReport:
+    def _judged(self, end: dict[str, Any], papers: Papers) -> ChildReport:
         return judge(
             self.target,
-            answer=self._papers.answer(),
+            answer=papers.answer(),
             status=end["status"],
             hung_after=self._timeout if end["hung"] else None,
             seconds=time.monotonic() - self._started,
-            stdout=self._papers.stdout(),
-            stderr=self._papers.stderr(),
+            stdout=papers.stdout(),
+            stderr=papers.stderr(),
         )
 
     def _alone(self) -> ChildReport:

@@ -2,7 +2,8 @@
 
 It reads orders from a socket, one packet each with three descriptors (answer, standard output, standard error),
 and writes packets back: `{"ready": SECONDS}` once, then `{"id", "status", "hung"}` for each probe that has ended, or
-`{"id", "refused": true}` for one of a GPU where an import has initialised CUDA, which can't be forked.
+`{"id", "refused": true}` for one of a GPU where an import has initialised CUDA, which can't be forked, and for one whose
+descriptors did not arrive.
 
 As many run at a time as there are cores; the others wait, and their time has not begun.
 """
@@ -31,6 +32,7 @@ from gnnbench.environment.child.interpreter import KILL_S
 PACKET_BYTES = 1 << 20
 _POLL_MS = 4
 _DESCRIPTORS = 3
+_PR_SET_CHILD_SUBREAPER = 36
 #: CUDA_ERROR_NOT_INITIALIZED, which every function of the driver answers before cuInit (CUDA Driver API).
 _NOT_INITIALIZED = 3
 
@@ -55,6 +57,7 @@ class _Fork:
 def main(order: dict[str, Any]) -> None:
     """Import what is to be shared, then serve until the socket is closed."""
     die_with(order["parent"])
+    _adopt()
     connection = socket.socket(fileno=order["socket"])
     started = time.monotonic()
     for name in order["preload"]:
@@ -76,7 +79,8 @@ def main(order: dict[str, Any]) -> None:
                 taken = _take(connection)
                 if taken is None:
                     return
-                if taken.content["gpu"] and not forkable:
+                # Fewer than were sent is what arrives where no more files may be open.
+                if len(taken.descriptors) < _DESCRIPTORS or (taken.content["gpu"] and not forkable):
                     _say(connection, {"id": taken.content["id"], "refused": True})
                     taken.close()
                 else:
@@ -89,6 +93,12 @@ def main(order: dict[str, Any]) -> None:
     finally:
         for pid in running:
             _kill(pid)
+
+
+def _adopt() -> None:
+    """Be the parent of what probes leave behind in sessions of their own: whoever ends this process finds it then."""
+    with contextlib.suppress(OSError, AttributeError):  # Linux alone has it
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
 def _cuda_initialised() -> bool:

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any
 
 from gnnbench.environment.child.papers import Papers
-from gnnbench.environment.child.report import ChildReport, Limits, judge
+from gnnbench.environment.child.report import ChildReport, Limits, judge, not_started
 
 _POLL_S = 0.005
 #: What a killed process may take to go, with many gigabytes to give back.
@@ -171,6 +171,10 @@ def run(
     limits: Limits | None = None,
     environment: Mapping[str, str | None] | None = None,
 ) -> ChildReport:
-    """As `start`, and wait for its end."""
-    with start(target, *arguments, timeout=timeout, limits=limits, environment=environment) as child:
+    """As `start`, and wait for its end. Where the system lets no process start, the report says so."""
+    try:
+        child = start(target, *arguments, timeout=timeout, limits=limits, environment=environment)
+    except OSError as error:
+        return not_started(target, error)
+    with child:
         return child.wait()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import tempfile
@@ -11,10 +12,17 @@ _TAIL_BYTES = 8_000
 
 
 class Papers:
-    """Three anonymous files instead of pipes: a grandchild that outlives the child holds no reader up."""
+    """Three anonymous files instead of pipes: a grandchild that outlives the child holds no reader up.
+
+    Raises `OSError` where no more files may be opened.
+    """
 
     def __init__(self) -> None:
-        self._answer, self._stdout, self._stderr = _anonymous_file(), _anonymous_file(), _anonymous_file()
+        with contextlib.ExitStack() as opened:  # all, or none that is left open
+            self._answer, self._stdout, self._stderr = (
+                opened.enter_context(_anonymous_file()) for _ in range(3)
+            )
+            opened.pop_all()
 
     @property
     def descriptors(self) -> tuple[int, int, int]:

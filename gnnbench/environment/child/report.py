@@ -64,6 +64,16 @@ class ChildReport:
         )
 
 
+def not_started(target: str, error: OSError) -> ChildReport:
+    """What became of a child that the system would not let start: no file may be opened, no process forked."""
+    return ChildReport(
+        target=target,
+        ending=Ending.RAISED,
+        error_type="OSError",
+        error=f"OSError: {error}: no process could be started",
+    )
+
+
 def judge(
     target: str,
     *,
