@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+from compiled_files import needs_compiler
 
 from gnnbench.faults import catalogue
 from gnnbench.record import ExitCode, Outcome, RunState, load
@@ -49,6 +50,7 @@ def prove(folder, *arguments):
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     """One run over the whole catalogue: (the process, its document)."""
+    needs_compiler()
     folder = tmp_path_factory.mktemp("prove")
     ended = prove(folder)
     (document,) = folder.glob("reports/*/run.json")

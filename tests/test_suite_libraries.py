@@ -4,6 +4,7 @@ import ctypes
 import dataclasses
 
 import pytest
+from compiled_files import needs_compiler
 from suite_runs import run_suite
 
 from gnnbench.checks.outcomes import describe
@@ -77,6 +78,11 @@ torch._C._nccl_version = lambda: 0
 from suites.environment import test_libraries
 test_libraries._TIMEOUT_S = 4.0
 """
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _compiler():
+    needs_compiler()
 
 
 def folder_of(folder, libraries):
