@@ -14,7 +14,14 @@ _CUDNN = [f"{_WHEELS}/nvidia/cudnn/lib/libcudnn.so.9", f"{_WHEELS}/nvidia/cudnn/
 
 
 #: Facts whose entries are compared one by one.
-_MAPPINGS = ("variables.set.", "pyg.flags.", "libraries.versions.", "hardware.nvlink.", "hardware.topology.")
+_MAPPINGS = (
+    "variables.set.",
+    "pyg.flags.",
+    "pyg.extensions.",
+    "libraries.versions.",
+    "hardware.nvlink.",
+    "hardware.topology.",
+)
 
 
 def document(contents):
@@ -256,6 +263,9 @@ CASES = [
         for name in ("pyg-lib", "torch-scatter", "torch-sparse", "torch-cluster", "torch-spline-conv")
     ),
     _one("pyg.flags.WITH_TORCH_SPARSE", True, False, "without this path"),
+    _one(
+        "pyg.extensions.torch_scatter", "works", "OSError: undefined symbol: f", "installed and does not work"
+    ),
     ({"packages.triton": "3.4.0", "torch.cuda": "12.8"}, {"torch.cuda": "12.8"}, "needs Triton", "b"),
     _one("packages.triton", "3.4.0", "3.5.0", "Triton did not", "both", packages__torch="2.8.0"),
     _one("packages.doubled", {}, {"numpy": ["1.26.4", "2.0.0"]}, "recorded twice"),

@@ -10,6 +10,7 @@ from gnnbench.history.conditions import (
     keeps,
     lacks,
     lower,
+    mentions,
     older,
     stepped,
     where,
@@ -79,6 +80,13 @@ PACKAGES = (
             (_PYG,),
         )
         for key in EXTENSIONS
+    ),
+    Consequence(
+        "pyg.extensions.*",
+        Weight.BREAKS,
+        mentions("^(?!works).+"),
+        "The extension is installed and does not work: PyTorch Geometric goes on without it, or breaks off where it is called.",
+        ("rusty1s/pytorch_sparse#377", "rusty1s/pytorch_scatter#248"),
     ),
     Consequence(
         "pyg.flags.WITH_*",
