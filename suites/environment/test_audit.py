@@ -5,6 +5,7 @@ An image can so be judged where it is built, before it meets a GPU: `gnnbench ru
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterable, Sequence
 
@@ -17,6 +18,7 @@ from gnnbench.plugin import options_key
 
 #: How many of a list are told in a finding; the facts hold more.
 _TOLD, _KEPT = 3, 50
+_EMFILE = os.strerror(errno.EMFILE)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -56,7 +58,9 @@ def test_readable(compiled: audit.Survey, evidence: Evidence) -> None:
             f"{_count(found, 'compiled file')} can't be loaded: {_names(one.file.name for one in found)}",
             expected=f"64-bit ELF files for {os.uname().machine} and this Python",
             found=_told(f"{one.file.name}: {one.reason}" for one in found),
-            cause="a download or copy that was cut off, or a wheel for another machine, Python or torch",
+            cause="a limit on open files (`ulimit -n`), and no fault of these files"
+            if _EMFILE in found[0].reason
+            else "a download or copy that was cut off, or a wheel for another machine, Python or torch",
         )
 
 
