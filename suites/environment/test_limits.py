@@ -190,7 +190,9 @@ def test_neighbor_loader(probing: Probing, evidence: Evidence) -> None:
     value_of(probing.start("limits/neighbor_loader").wait(), "a NeighborLoader with two workers", evidence)
 
 
-@check(fix="raise the number of processes: `ulimit -u`, `--pids-limit` of the container")
+@check(
+    fix="raise the number of processes: `ulimit -u`, `--pids-limit` of the container; or the address space, `ulimit -v`"
+)
 def test_threads(probing: Probing, evidence: Evidence) -> None:
     """As many threads as torch and the workers of a loader start can be alive at once."""
     value_of(probing.start("limits/threads").wait(), "starting threads", evidence)
