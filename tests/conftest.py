@@ -1,6 +1,7 @@
 """For every test: warnings are errors, and the outside world's variables stay outside."""
 
 import os
+import resource
 from pathlib import Path
 
 import pytest
@@ -39,3 +40,17 @@ def planetoid_root():
     if not (root / "Cora" / "raw").is_dir():
         pytest.skip("no data sets: name their folder in GNNBENCH_DATA")
     return root
+
+
+@pytest.fixture
+def few_files():
+    """Sets how many files may be opened from now on."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+
+    def leave(number):
+        lowest_free = os.open("/", os.O_RDONLY)
+        os.close(lowest_free)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free + number, hard))
+
+    yield leave
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

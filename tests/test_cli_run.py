@@ -377,6 +377,24 @@ def test_interruption(project, number):
     assert "Traceback" not in said
 
 
+def test_interruption_in_the_background(project):
+    """A script starts `gnnbench run &` with SIGINT ignored; asked to stop, it does so at once all the same."""
+    project.write("environment", "time.sleep(25)")
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        command = project.start()
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    with command:
+        project.wait_for(lambda run: run.collected == 6)
+        time.sleep(0.5)
+        command.send_signal(signal.SIGTERM)
+        command.stderr.read()
+        assert command.wait(timeout=60) == ExitCode.INTERRUPTED
+
+    assert project.document.state is RunState.INTERRUPTED
+
+
 def test_sigkill_at_any_moment_leaves_a_valid_document(project):
     """Killed with its child at random moments, the command never leaves a corrupt run.json."""
     project.write("environment", "time.sleep(0.4)")

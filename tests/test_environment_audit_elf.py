@@ -202,3 +202,15 @@ def test_the_interpreter():
     elf = ElfFile.open(Path(os.path.realpath(sys.executable)))
 
     assert any(name.startswith("libc.") for name in elf.needed)
+
+
+def test_more_files_than_may_be_open(sample, tmp_path, few_files):
+    """An image holds more compiled files than the 1,024 that a process may open by default."""
+    code = (sample / "libuser.so").read_bytes()
+    paths = [tmp_path / f"{number}.so" for number in range(40)]
+    for path in paths:
+        path.write_bytes(code)
+    few_files(16)
+    files = [ElfFile.open(path) for path in paths]
+
+    assert all(file.defined == {b"here"} for file in files)

@@ -51,7 +51,7 @@ def test_padding_and_foreign_entries(compiled):
     struct.pack_into("<H", index, 16, 64)
     elf = compiled([["sm_50"]])
     section = elf.named(".nv_fatbin")[0]
-    elf.image = b"".join([one, bytes(24), bytes(index), bytes(8), container(["sm_70"]), bytes(8)])
+    elf._image = b"".join([one, bytes(24), bytes(index), bytes(8), container(["sm_70"]), bytes(8)])
     elf.__dict__["sections"] = (section._replace(offset=0, size=len(elf.image)),)
 
     assert containers(elf) == [{"sm_80"}, {"sm_70"}]

@@ -1,7 +1,6 @@
 """gnnbench.environment.child.ForkServer: imports are shared, and nothing else is."""
 
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -221,20 +220,6 @@ def test_closing_kills_what_left_its_session(imports, tmp_path):
         daemon = server.start("fork_targets:escape", str(tmp_path / "pid"), timeout=60).wait().value
         assert not gone(daemon, within=0.1)
     assert gone(daemon)
-
-
-@pytest.fixture
-def few_files():
-    """Sets how many files may be opened from now on."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-
-    def leave(number):
-        lowest_free = os.open("/", os.O_RDONLY)
-        os.close(lowest_free)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free + number, hard))
-
-    yield leave
-    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_too_few_files_are_told_by_each_probe_that_can_not_start(imports, few_files):

@@ -20,9 +20,11 @@ from gnnbench.cli.sinks import make_folder
 from gnnbench.record import ExitCode, Invocation, Run, RunState, load, save
 
 #: `python -m pytest`, but with the folder it is called from last on the path and not first: a plugin of the
-#: user's is found there, and a folder `torch` (in a source checkout, say) does not hide the image's own.
+#: user's is found there, and a folder `torch` (in a source checkout, say) does not hide the image's own. A script
+#: starts what it puts into the background with SIGINT ignored, by which the child is asked to stop.
 _PYTEST = (
-    "import sys; here = [p for p in sys.path if p == '']; "
+    "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    "here = [p for p in sys.path if p == '']; "
     "sys.path[:] = [p for p in sys.path if p != ''] + here; sys.argv[0] = 'pytest'; "
     "import pytest; sys.exit(pytest.main())"
 )

@@ -94,7 +94,7 @@ def _least(node: Node, unit: str) -> Any:
             node.wrong(f'{what}, or "{UNLIMITED}"')
         else:
             return value
-    if not value > 0 or math.isinf(value):
+    if not 0 < value < math.inf:  # also of whole numbers that no float holds
         node.wrong("a number above 0, for every image has at least 0")
     return value
 

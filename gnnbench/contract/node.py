@@ -13,6 +13,8 @@ from gnnbench.contract.toml_text import toml_key, toml_value
 
 #: Characters of a value that a complaint repeats.
 _SHORT = 60
+#: Characters of a text or a key.
+_LONGEST = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,24 @@ class Node:
         for child in self.children("a table"):
             if child.name not in known:
                 child.unknown("a key", known)
+
+    def refuse_outsized(self) -> None:
+        """Refuse numbers and texts, here and in all below, that are too long to mean anything.
+
+        TOML's whole numbers have 64 bits (toml.io, v1.0.0, "Integer"). Libraries behind us raise for some longer ones.
+        """
+        if isinstance(self.value, (dict, list)):
+            for name in self.value if isinstance(self.value, dict) else range(len(self.value)):
+                if isinstance(name, str) and len(name) > _LONGEST:
+                    self.complain(f"expected keys of at most {_LONGEST} characters, found one of {len(name)}")
+                self.child(name).refuse_outsized()
+        elif isinstance(self.value, str) and len(self.value) > _LONGEST:
+            found = f"found one of {len(self.value)}"
+            self.complain(f"expected a text of at most {_LONGEST} characters, {found}", element=True)
+        elif isinstance(self.value, int) and not -(2**63) <= self.value < 2**63:
+            self.complain(
+                f"expected a whole number of 64 bits, found one of {self.value.bit_length()}", element=True
+            )
 
     def unknown(self, what: str, known: Collection[str]) -> NoReturn:
         """Refuse its name, giving the nearest that is known."""

@@ -55,6 +55,7 @@ def parse_contract(text: str, name: str, vocabulary: Vocabulary) -> Contract:
     except ValueError as error:
         raise ContractError(_of_toml(name, text, str(error))) from None
     root = Node(name, (), data, lines)
+    root.refuse_outsized()
     _check_schema(root)
     readers = _readers(vocabulary)
     clauses: list[Clause] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 UNLIMITED = "unlimited"
@@ -18,7 +19,11 @@ def parse_size(text: str) -> int:
     match = _SIZE.fullmatch(text.strip())
     if match is None:
         raise ValueError(f"expected a size such as 1 GiB or 512 MiB, found {text!r}")
-    return int(float(match[1]) * 1024 ** _UNITS[match[2]])
+    if (count := float(match[1]) * 1024 ** _UNITS[match[2]]) == math.inf:
+        raise ValueError(
+            f"expected a size such as 1 GiB or 512 MiB, found a number of {len(match[1])} digits"
+        )
+    return int(count)
 
 
 def size_text(count: float) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ def parse_version(text: str) -> Version | None:
     """None for what PEP 440 does not call a version."""
     try:
         return Version(text)
-    except InvalidVersion:
+    except ValueError:  # InvalidVersion, and a number of more digits than Python reads
         return None
 
 

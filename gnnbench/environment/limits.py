@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import resource
 from pathlib import Path
 
@@ -24,6 +25,25 @@ def shm_free(path: Path = SHM) -> int:
     """What this user may still write there, in bytes."""
     stat = os.statvfs(path)
     return stat.f_bavail * stat.f_frsize
+
+
+def file_system(path: Path = SHM, mounts: Path = Path("/proc/self/mountinfo")) -> str:
+    """The kind of file system that `path` is on, `tmpfs`; empty where /proc does not tell (proc_pid_mountinfo(5))."""
+    try:
+        lines = mounts.read_text("utf-8", "surrogateescape").splitlines()
+    except OSError:
+        return ""
+    deepest, kind = -1, ""
+    for line in lines:
+        before, _, after = line.partition(" - ")
+        fields, kinds = before.split(), after.split()
+        if len(fields) < 5 or not kinds:
+            continue
+        point = Path(re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), fields[4]))
+        # The last of those at one place lies over the others.
+        if path.is_relative_to(point) and len(point.parts) >= deepest:
+            deepest, kind = len(point.parts), kinds[0]
+    return kind
 
 
 def soft_limit(number: int) -> int | str:

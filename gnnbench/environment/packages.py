@@ -24,6 +24,9 @@ _COMPARABLE = (
     "triton",
 )
 
+#: Bytes of a METADATA in which its name and version stand: they come first.
+_HEAD = 4096
+
 
 def canonical(name: str) -> str:
     """The name as package indexes compare it (PEP 503)."""
@@ -42,6 +45,30 @@ def _metadata_folders() -> tuple[tuple[str, str, str], ...]:
         if name:
             found.append((canonical(name), version, str(folder)))
     return tuple(found)
+
+
+def unnamed() -> dict[str, str]:
+    """Folder → what its METADATA lacks, for each `*.dist-info` that does not say of which release it is.
+
+    importlib.metadata gives None for the name of such a one, over which `import torch` stumbles where it looks for
+    entry points.
+    """
+    found = {}
+    for distribution in metadata.distributions():
+        folder = getattr(distribution, "_path", None)
+        if not isinstance(folder, Path) or folder.suffix != ".dist-info":
+            continue
+        try:
+            head = (folder / "METADATA").read_bytes()[:_HEAD]
+        except OSError as error:
+            found[str(folder)] = f"METADATA can't be read: {error.strerror or error}"
+            continue
+        lacks = [
+            field for field in ("Name", "Version") if not re.search(rf"(?mi)^{field}:[ \t]*\S".encode(), head)
+        ]
+        if lacks:
+            found[str(folder)] = f"METADATA without {' and '.join(lacks)}"
+    return found
 
 
 def installed() -> dict[str, str]:

@@ -4,14 +4,37 @@ from __future__ import annotations
 
 import platform
 import struct
+import subprocess
 import sys
 
+from gnnbench.environment.child.interpreter import clean_environment
 from gnnbench.environment.fact import FactSpec
+
+#: For an interpreter to start and end; on a cold disk it takes seconds.
+_STARTUP_S = 60.0
 
 
 def bits() -> int:
     """The width of a pointer in this interpreter, in bits."""
     return struct.calcsize("P") * 8
+
+
+def startup() -> subprocess.CompletedProcess[str]:
+    """A program that does nothing, run by this interpreter: how it ended, and what was said on standard error.
+
+    Raises `OSError` where no process can be started, and `subprocess.TimeoutExpired` where it does not end.
+    """
+    return subprocess.run(
+        [sys.executable, "-c", "pass"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env=clean_environment({}),
+        text=True,
+        errors="replace",
+        timeout=_STARTUP_S,
+        check=False,
+    )
 
 
 def in_virtual_environment() -> bool:

@@ -7,12 +7,15 @@ second of imports is saved in each run. The tests validate every specification a
 
 from __future__ import annotations
 
+import atexit
 import importlib.util
 import re
 from collections.abc import Mapping
 from html import escape
 from typing import Any
 from xml.etree import ElementTree
+
+from gnnbench.report.renderer import Renderer
 
 Spec = dict[str, Any]
 
@@ -50,6 +53,8 @@ _ATTRIBUTES = frozenset(
         "font-style",
     ]
 )
+_RENDERER = Renderer()
+atexit.register(_RENDERER.close)
 _LONG_DECIMAL = re.compile(r"(\d+\.\d{2})\d+")
 
 
@@ -61,11 +66,10 @@ def available() -> bool:
 def draw(spec: Mapping[str, Any], label: str) -> str:
     """Draw `spec` as an `<svg>` element whose text alternative is `label`.
 
-    Raises `ImportError` without vl-convert, and `ValueError` where it can't read the specification.
+    Raises `RendererError` where vl-convert is not installed or dies, and `ValueError` where it can't read the
+    specification.
     """
-    import vl_convert
-
-    return _embed(vl_convert.vegalite_to_svg(dict(spec)), label)
+    return _embed(_RENDERER.svg(spec), label)
 
 
 def _embed(svg: str, label: str) -> str:

@@ -5,6 +5,7 @@ An image can so be judged where it is built, before it meets a GPU: `gnnbench ru
 
 from __future__ import annotations
 
+import errno
 import os
 
 import pytest
@@ -18,6 +19,7 @@ from .wording import TOLD, count, listed, more, names, told, torch_of
 
 #: How many of a list the facts hold.
 _KEPT = 50
+_EMFILE = os.strerror(errno.EMFILE)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -57,7 +59,9 @@ def test_readable(compiled: audit.Survey, evidence: Evidence) -> None:
             f"{count(found, 'compiled file')} can't be loaded: {names(one.file.name for one in found)}",
             expected=f"64-bit ELF files for {os.uname().machine} and this Python",
             found=told(f"{one.file.name}: {one.reason}" for one in found),
-            cause="a download or copy that was cut off, or a wheel for another machine, Python or torch",
+            cause="a limit on open files (`ulimit -n`), and no fault of these files"
+            if _EMFILE in found[0].reason
+            else "a download or copy that was cut off, or a wheel for another machine, Python or torch",
         )
 
 

@@ -120,6 +120,13 @@ def test_extension(extension: str, evidence: Evidence, request: pytest.FixtureRe
             found="none",
             cause="an extension that was built without CUDA",
         )
+    if value["threads"]:
+        fail(
+            f"{extension} works, and leaves threads that keep a program from ending",
+            expected="no thread that lives on when the main one has ended, but daemons",
+            found=", ".join(value["threads"]),
+            cause="a pool or watcher that is started at import and never stopped",
+        )
     pyg: ChildReport = request.getfixturevalue("pyg_report")
     flag = pyg.value["flags"].get(FLAGS[extension]) if pyg.ok else None
     evidence.fact("flag", flag)

@@ -50,6 +50,14 @@ def test_second_load(evidence: Evidence) -> None:
             try:
                 Small(folder)
                 again = Small(folder)
+            except OSError as error:
+                fail(
+                    f"no data set can be written to {tempfile.gettempdir()}: {error.strerror or error}",
+                    expected="a folder for temporary files with room for a small data set",
+                    found=f"{type(error).__name__}: {error}",
+                    cause="a disk that is full, a quota, or a limit on the size of files",
+                    fix="make room there, or set TMPDIR to another folder",
+                )
             except Exception as error:
                 fail(
                     "a data set that PyG has just written can't be read back",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import re
 import resource
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +14,7 @@ import torch
 
 from gnnbench.checks import Evidence, check, fail, not_applicable
 from gnnbench.environment import gpu_absence
-from gnnbench.environment.limits import UNLIMITED, shm_size, soft_limit
+from gnnbench.environment.limits import UNLIMITED, file_system, shm_size, soft_limit
 from gnnbench.environment.pyg import installed_extensions
 from gnnbench.environment.shared_memory import lock, scratch
 
@@ -23,6 +26,12 @@ _LOCKED_BYTES = 2**20
 _OPEN_FILES = 1024
 #: What the C library gives a thread where no limit says more, on x86-64 (pthread_create(3)).
 _STACK_BYTES = 2**21
+#: File systems that keep their files on a disk, or across a network.
+_DISKS = re.compile(
+    r"ext[234]|xfs|btrfs|zfs|f2fs|bcachefs|overlay|aufs|nfs4?|cifs|ceph|lustre|gpfs|beegfs|9p|virtiofs|fuse.*"
+)
+#: What makes writing to shared memory fail whatever its size.
+_NOT_WRITABLE = (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR)
 _INFINIBAND = Path("/sys/class/infiniband")
 
 
@@ -85,8 +94,19 @@ def test_shared_memory(probing: Probing, evidence: Evidence) -> None:
     except OSError as error:
         fail("there is no /dev/shm", expected="a file system for shared memory", found=str(error))
     evidence.fact("shm_bytes", size)
+    kind = file_system()
+    evidence.fact("file_system", kind)
     report = probing.start("limits/shared_memory").wait()
-    if report.error_type == "OSError":
+    number = _errno(report.error)
+    if number in _NOT_WRITABLE:
+        fail(
+            f"shared memory can't be written to: {os.strerror(number)}",
+            expected="a /dev/shm that this user may write to",
+            found=report.error,
+            cause="mounted read-only, a folder of another user, or kept from this one by a security module",
+            fix="mount a tmpfs at /dev/shm with mode 1777, as every container runtime does by default",
+        )
+    if number in (errno.ENOSPC, errno.EDQUOT):
         fail(
             "shared memory is too small",
             expected=f"{shm_bytes() >> 20} MiB of /dev/shm to write to",
@@ -94,6 +114,20 @@ def test_shared_memory(probing: Probing, evidence: Evidence) -> None:
             cause="the container runtime's default of 64 MB",
         )
     value_of(report, "writing to shared memory", evidence)
+    if _DISKS.fullmatch(kind):
+        fail(
+            f"shared memory is not memory: /dev/shm lies on {kind}",
+            expected="tmpfs",
+            found=kind,
+            cause="a /dev without a tmpfs at shm, in a chroot or a container that was started by hand",
+            fix="mount a tmpfs at /dev/shm; batches of workers and what NCCL sends go through a disk otherwise",
+        )
+
+
+def _errno(error: str) -> int:
+    """The number in the text of an `OSError`; 0 where there is none."""
+    match = re.match(r"\w+: \[Errno (\d+)\]", error)
+    return int(match[1]) if match else 0
 
 
 @check(fix="start the container with --ulimit nofile=65536")
@@ -190,7 +224,9 @@ def test_neighbor_loader(probing: Probing, evidence: Evidence) -> None:
     value_of(probing.start("limits/neighbor_loader").wait(), "a NeighborLoader with two workers", evidence)
 
 
-@check(fix="raise the number of processes: `ulimit -u`, `--pids-limit` of the container")
+@check(
+    fix="raise the number of processes: `ulimit -u`, `--pids-limit` of the container; or the address space, `ulimit -v`"
+)
 def test_threads(probing: Probing, evidence: Evidence) -> None:
     """As many threads as torch and the workers of a loader start can be alive at once."""
     value_of(probing.start("limits/threads").wait(), "starting threads", evidence)
@@ -209,5 +245,7 @@ def test_scratch(evidence: Evidence) -> None:
             "kernels that are compiled at run time have no place",
             expected="a folder for temporary files that can be written to and mapped as code",
             found=str(error),
-            cause="a read-only file system without a tmpfs, or one that is mounted noexec",
+            cause="the file system is full"
+            if error.errno in (errno.ENOSPC, errno.EDQUOT)
+            else "a read-only file system without a tmpfs, or one that is mounted noexec",
         )

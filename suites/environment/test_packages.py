@@ -6,7 +6,7 @@ import platform
 from importlib import metadata
 from importlib.util import find_spec
 
-from packaging.specifiers import SpecifierSet
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from gnnbench.checks import Evidence, check, fail, inconclusive
 from gnnbench.environment import packages
@@ -25,7 +25,7 @@ def test_python(evidence: Evidence) -> None:
         except (metadata.PackageNotFoundError, KeyError):
             continue
     evidence.fact("requires_python", wanted)
-    refusing = [n for n, text in wanted.items() if not SpecifierSet(text).contains(version, prereleases=True)]
+    refusing = [name for name, text in wanted.items() if not _allows(text, version)]
     if refusing:
         fail(
             f"this Python is not one that {' and '.join(refusing)} can run on",
@@ -33,6 +33,14 @@ def test_python(evidence: Evidence) -> None:
             found=f"Python {version}",
             cause="packages copied in from another image, or PYTHONPATH pointing into another installation",
         )
+
+
+def _allows(wanted: str, version: str) -> bool:
+    """What no installer could have understood allows nothing."""
+    try:
+        return SpecifierSet(wanted).contains(version, prereleases=True)
+    except InvalidSpecifier:
+        return False
 
 
 @check(fix="pip install torch-geometric; or leave this out with -k 'not pyg', if nothing here is to use it")
@@ -107,6 +115,21 @@ def test_recorded_once(evidence: Evidence) -> None:
             expected="one version of each",
             found="; ".join(f"{name} {' and '.join(versions)}" for name, versions in sorted(found.items())),
             cause="an upgrade that was cut off, or an image layer that installed over another",
+        )
+
+
+@check(fix="remove the folders, then install again what they were of")
+def test_records(evidence: Evidence) -> None:
+    """Every record of an installed distribution says of which one, in which version."""
+    found = packages.unnamed()
+    evidence.fact("unnamed", found)
+    if found:
+        first = next(iter(found))
+        fail(
+            f"{len(found)} records of packages are broken: {first}{', ...' if len(found) > 1 else ''}",
+            expected="a METADATA with Name and Version in each *.dist-info",
+            found="; ".join(f"{folder}: {why}" for folder, why in list(found.items())[:5]),
+            cause="an installation that was cut off, or a file system that lost what was written last",
         )
 
 

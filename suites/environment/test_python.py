@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import struct
+import subprocess
 import sys
 import warnings
 
 from gnnbench.checks import Evidence, check, fail, not_applicable
+from gnnbench.environment.python import startup
+
+#: Other words may be meant: a profiler's, or those of a wrapper that an image puts around its Python.
+_COMPLAINT = re.compile(
+    r"\b\w*[Ee]rror\b|Traceback|cannot be preloaded|Could not find platform|Invalid -W option"
+)
 
 
 @check(fix="use an image with a 64-bit Python 3.10 or newer")
@@ -19,6 +27,33 @@ def test_version(evidence: Evidence) -> None:
             "this Python is too old or not 64-bit",
             expected="Python 3.10 or newer, 64-bit",
             found=f"Python {sys.version.partition(' ')[0]}, {bits}-bit",
+        )
+
+
+@check(
+    fix="mend or remove the file that is named; look at PYTHONPATH, PYTHONHOME, LD_PRELOAD and *.pth in site-packages"
+)
+def test_startup(evidence: Evidence) -> None:
+    """Python starts, does nothing and ends without an error, before any package of the user's is imported."""
+    try:
+        ended = startup()
+    except subprocess.TimeoutExpired as error:
+        fail(
+            "Python does not end when it has nothing to do",
+            expected="`python -c pass` to end at once",
+            found=f"no end within {error.timeout:g} s",
+            cause="a sitecustomize, a *.pth file or a preloaded library that waits",
+        )
+    said = ended.stderr.strip()
+    evidence.fact("status", ended.returncode)
+    evidence.fact("said", said[:2000])
+    lines = [line for line in said.splitlines() if _COMPLAINT.search(line)]
+    if ended.returncode or lines:
+        fail(
+            f"Python starts with an error: {lines[0] if lines else f'status {ended.returncode}'}",
+            expected="`python -c pass` to end with status 0, and without an error",
+            found=f"status {ended.returncode}: {said[-500:]}",
+            cause="a sitecustomize, usercustomize or *.pth file that raises, or a library in LD_PRELOAD that is not there",
         )
 
 

@@ -10,7 +10,7 @@ import mmap
 import os
 import stat
 import struct
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -22,6 +22,9 @@ MACHINES = {"i386": 3, "ppc64le": 21, "s390x": 22, "arm": 40, "x86_64": 62, "aar
 _PT_LOAD, _PT_DYNAMIC = 1, 2
 _NEEDED, _STRTAB, _STRSZ, _SONAME, _RPATH, _RUNPATH = 1, 5, 10, 14, 15, 29
 _SHT_NOBITS = 8
+#: Files that are mapped at a time. Each is held open by its mapping, and an image may hold more than the 1,024 that a
+#: process may open by default.
+_MAPPED = 8
 
 
 class ElfError(ValueError):
@@ -37,19 +40,39 @@ class Section(NamedTuple):
     kind: int
 
 
+@lru_cache(_MAPPED)
+def _mapped(path: Path, reader: object) -> mmap.mmap:  # noqa: ARG001 - a file may be written anew for another reader
+    """The file at `path`, once for each reader; one that was asked for long ago is closed when nobody reads it."""
+    try:
+        # O_NONBLOCK: a named pipe is refused below, not waited for.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            state = os.fstat(descriptor)
+            if not stat.S_ISREG(state.st_mode):
+                raise ElfError("expected a file, found something else")
+            if state.st_size < 20:
+                raise ElfError(f"expected an ELF file, found one of {state.st_size} bytes")
+            return mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise ElfError(f"can't be read: {error.strerror or error}") from None
+
+
 class ElfImage:
     """The headers of one 64-bit little-endian ELF file.
 
     Args:
-        image: the bytes of the file, or a mapping of them.
+        file: its path, or its bytes.
 
     Raises:
         ElfError: where headers or the dynamic segment can't be read. What else there is is read when it is asked for, and
             raises it then.
     """
 
-    def __init__(self, image: bytes | mmap.mmap) -> None:
-        self.image = image
+    def __init__(self, file: bytes | Path) -> None:
+        self._image = file
+        image = self.image
         if image[:4] != b"\x7fELF":
             raise ElfError(f"expected an ELF file, found one that begins with {bytes(image[:8])!r}")
         #: 64 or 32, and whether the least significant byte comes first.
@@ -71,20 +94,15 @@ class ElfImage:
         Raises:
             ElfError: where it can't be opened or is no ELF file.
         """
-        try:
-            # O_NONBLOCK: a named pipe is refused below, not waited for.
-            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-            try:
-                state = os.fstat(descriptor)
-                if not stat.S_ISREG(state.st_mode):
-                    raise ElfError("expected a file, found something else")
-                if state.st_size < 20:
-                    raise ElfError(f"expected an ELF file, found one of {state.st_size} bytes")
-                return cls(mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ))
-            finally:
-                os.close(descriptor)
-        except OSError as error:
-            raise ElfError(f"can't be read: {error.strerror or error}") from None
+        return cls(path)
+
+    @property
+    def image(self) -> bytes | mmap.mmap:
+        """Its bytes, to be used at once and not to be kept: a mapping holds its file open.
+
+        Raises `ElfError` where the file has gone since.
+        """
+        return self._image if isinstance(self._image, bytes) else _mapped(self._image, self)
 
     #
     # Sections

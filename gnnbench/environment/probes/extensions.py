@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from gnnbench.environment.probes.result import expect, gradient, kernels
+from gnnbench.environment.probes.result import expect, gradient, kernels, lasting_threads
 
 if TYPE_CHECKING:
     import torch
@@ -16,7 +16,8 @@ def exercise(name: str) -> dict[str, Any]:
     """In a child: import one extension and run one of its ops on the CPU and every GPU.
 
     Returns:
-        `version`, the `devices` on which it was right, and the `kernels` that it launched on the last of them.
+        `version`, the `devices` on which it was right, the `kernels` that it launched on the last of them, and the
+        `threads` that it leaves and that keep a program from ending.
 
     Raises what the extension raises, `ArithmeticError` for a wrong result, `FellBackError` for one from elsewhere.
     """
@@ -27,9 +28,16 @@ def exercise(name: str) -> dict[str, Any]:
     launched = None
     for device_name in ("cpu", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))):
         device = torch.device(device_name)
+        # Twice: some are right at the first call alone, or once they have warmed up.
+        _OPS[name](module, device)
         _, launched = kernels(device, lambda device=device: _OPS[name](module, device))  # type: ignore[misc]
         devices.append(device_name)
-    return {"version": getattr(module, "__version__", None), "devices": devices, "kernels": launched}
+    return {
+        "version": getattr(module, "__version__", None),
+        "devices": devices,
+        "kernels": launched,
+        "threads": lasting_threads(),
+    }
 
 
 def _torch_scatter(module: Any, device: torch.device) -> None:

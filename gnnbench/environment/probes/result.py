@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -18,17 +19,23 @@ class FellBackError(RuntimeError):
 def expect(what: str, found: torch.Tensor, right: torch.Tensor | Sequence[Any], device: torch.device) -> None:
     """See that `found` lies on `device` and equals `right`, bit for bit but for the sign of zero.
 
+    Its dtype must be that of `right`; where that is a list, float32 for what has a fraction and int64 for what has not.
     For operands of small whole numbers, which leave nothing to round: every device and order of summation must agree.
 
     Raises:
         FellBackError: it lies on another device.
-        ArithmeticError: it is another tensor.
+        ArithmeticError: it is another tensor, or of another dtype.
     """
     if found.device.type != device.type or (device.index is not None and found.device != device):
         raise FellBackError(f"{what}: expected a result on {device}, found one on {found.device}")
     import torch
 
-    here, right = found.detach().cpu(), torch.as_tensor(right)
+    here = found.detach().cpu()
+    whole = not (here.is_floating_point() or here.is_complex())
+    dtype = right.dtype if isinstance(right, torch.Tensor) else torch.int64 if whole else torch.float32
+    if here.dtype != dtype:
+        raise ArithmeticError(f"{what}: expected {dtype}, found {here.dtype}")
+    right = torch.as_tensor(right)
     if here.shape != right.shape:
         raise ArithmeticError(f"{what}: expected shape {list(right.shape)}, found {list(here.shape)}")
     wrong = (here != right.to(here.dtype)).nonzero()
@@ -38,6 +45,12 @@ def expect(what: str, found: torch.Tensor, right: torch.Tensor | Sequence[Any], 
             f"{what}: {len(wrong)} of {right.numel()} entries are wrong, the first at {list(place)}: expected "
             f"{right[place].item()}, found {here[place].item()}"
         )
+
+
+def lasting_threads() -> list[str]:
+    """Names of threads that run on and would keep a user's program from ending."""
+    others = (one for one in threading.enumerate() if one is not threading.main_thread())
+    return sorted(one.name for one in others if not one.daemon)
 
 
 def gradient(tensor: torch.Tensor) -> torch.Tensor:
