@@ -114,7 +114,8 @@ def test_parts_of_cudnn_from_two_folders():
 
 def test_the_libraries_of_this_process():
     """torch's own libraries are seen here, and none of them twice."""
-    libraries = mapped_libraries()
+    # Other tests load fakes into this process.
+    libraries = [library for library in mapped_libraries() if "pytest-of-" not in library.path]
 
     assert any(library.family.startswith("libtorch") for library in libraries)
     assert doubled(libraries) == {}
