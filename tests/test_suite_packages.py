@@ -4,10 +4,14 @@ import sys
 from types import ModuleType
 
 import pytest
+from compiled_files import library, needs_compiler
+from suite_runs import run_suite
 
 from gnnbench.checks import Evidence
 from gnnbench.checks.outcomes import CheckFailed, describe
 from gnnbench.environment import TorchUnusableError, resolve_devices
+from gnnbench.environment.audit import offered
+from gnnbench.record import ExitCode
 from suites.environment import test_packages as suite
 
 pytest.importorskip("torch")
@@ -35,6 +39,44 @@ def test_there_is_no_device_where_a_folder_hides_torch(impostor):
     """The run goes on without one, and its checks say what is wrong."""
     with pytest.raises(TorchUnusableError, match="expected PyTorch, found .*torch/__init__.py"):
         resolve_devices()
+
+
+def test_a_library_that_hides_torchs_own_is_named(tmp_path):
+    """A stub of a library that LD_LIBRARY_PATH puts before torch's; the loader names the symbol alone."""
+    needs_compiler()
+    stub = library(tmp_path / "stubs" / "libtorch_cpu.so", soname="libtorch_cpu.so")
+    environment = {"LD_LIBRARY_PATH": str(stub.parent)}
+    code, run = run_suite(
+        tmp_path,
+        "environment",
+        "-k",
+        "test_packages",
+        "--continue-on-collection-errors",
+        environment=environment,
+        device=None,
+    )
+    (result,) = (one for one in run.results if one.id == "environment/packages/torch")
+
+    assert code == ExitCode.CHECK_FAILED
+    assert result.finding.summary.startswith("torch can't be imported: ")
+    assert f"LD_LIBRARY_PATH offers {stub}, " in result.finding.cause
+
+
+def test_what_is_offered(tmp_path):
+    """What a file needs and the path has; the first folder that has it."""
+    needs_compiler()
+    for folder in ("a", "b"):
+        library(tmp_path / folder / "libx.so", soname="libx.so")
+    library(tmp_path / "b" / "liby.so", soname="liby.so")
+    links = ["-Wl,--no-as-needed", f"-L{tmp_path}/b", "-lx"]
+    file = library(tmp_path / "user.so", flags=links)
+    junk = tmp_path / "junk.so"
+    junk.write_text("no library")
+
+    assert offered([junk, file], f"/nowhere:{tmp_path}/a:{tmp_path}/b") == {
+        "libx.so": str(tmp_path / "a" / "libx.so")
+    }
+    assert offered([file], "") == {}
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """suites/environment/test_python.py: an interpreter that complains before any program begins."""
 
+import sys
+
 import pytest
 
 from gnnbench.checks import Evidence
@@ -70,3 +72,19 @@ def test_one_that_never_ends(tmp_path, monkeypatch):
     monkeypatch.setattr("gnnbench.environment.python._STARTUP_S", 0.3)
     with pytest.raises(CheckFailed, match="Python does not end when it has nothing to do"):
         suite.test_startup(Evidence())
+
+
+def test_a_numpy_that_can_not_be_loaded(tmp_path, monkeypatch):
+    """Of its page of advice the loader's line is told."""
+    (tmp_path / "numpy").mkdir()
+    text = "\\n\\nIMPORTANT: PLEASE READ THIS\\n\\nadvice\\n\\nOriginal error was: undefined symbol: lost\\n"
+    (tmp_path / "numpy" / "__init__.py").write_text(f'raise ImportError("{text}")')
+    for name in [one for one in sys.modules if one == "numpy" or one.startswith("numpy.")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(CheckFailed) as failed:
+        suite.test_numpy_interop(Evidence())
+
+    assert (
+        failed.value.finding.summary == "numpy can't be imported: Original error was: undefined symbol: lost"
+    )

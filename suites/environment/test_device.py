@@ -6,6 +6,11 @@ another device are told apart, and harm no other check.
 
 from __future__ import annotations
 
+import os
+import shlex
+import shutil
+from importlib.util import find_spec
+
 import torch
 
 from gnnbench.checks import Evidence, check, fail, inconclusive, not_applicable
@@ -108,6 +113,16 @@ def test_compiled(device: torch.device, probing: Probing, evidence: Evidence) ->
     """torch.compile generates a kernel (Triton on a GPU, C++ on a CPU), and it is exact."""
     what = f"a kernel that torch.compile made for {device}"
     report = probing.start("device/compiled", str(device)).wait()
+    broken = _compiler(device)
+    shows = "`python -c 'import triton'`" if device.type == "cuda" else f"`{broken} --version`"
+    if not report.ok and _lacks_compiler(report.error) and broken:
+        fail(
+            f"{what}: {broken} is here and does not work",
+            expected="a compiler that can be used, or none",
+            found=report.error,
+            cause="installed in part, or for another torch, Python or C library",
+            fix=f"{shows} shows why; install it again, as the release that this torch asks for",
+        )
     if not report.ok and _lacks_compiler(report.error):
         evidence.fact("ended", report.error)
         not_applicable(
@@ -116,6 +131,14 @@ def test_compiled(device: torch.device, probing: Probing, evidence: Evidence) ->
             fix="install triton, or a C++ compiler, if your code uses torch.compile",
         )
     ran_on(value_of(report, what, evidence), str(device), what)
+
+
+def _compiler(device: torch.device) -> str:
+    """What torch.compile would compile with here, as far as it is installed; empty where it is not."""
+    if device.type == "cuda":
+        return "triton" if find_spec("triton") is not None else ""
+    words = shlex.split(os.environ.get("CXX", "")) or ["g++"]
+    return shutil.which(words[0]) or ""
 
 
 def _lacks_compiler(error: str) -> bool:

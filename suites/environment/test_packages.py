@@ -5,11 +5,13 @@ from __future__ import annotations
 import platform
 from importlib import metadata
 from importlib.util import find_spec
+from pathlib import Path
+from typing import NoReturn
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from gnnbench.checks import Evidence, check, fail, inconclusive
-from gnnbench.environment import packages
+from gnnbench.environment import audit, packages
 
 #: What the numbers of a graph neural network are computed with, as far as it is installed.
 _NUMERIC = ("torch", "torch-geometric", "numpy", "scipy")
@@ -55,10 +57,33 @@ def test_pyg() -> None:
         )
 
 
+def _can_not_be_imported(name: str, error: Exception, evidence: Evidence) -> NoReturn:
+    """End with what the import says, and with the libraries that LD_LIBRARY_PATH puts before the package's own."""
+    spec = find_spec(name)
+    folders = [Path(place) for place in (spec.submodule_search_locations or ())] if spec else []
+    hidden = audit.offered(file for folder in folders for file in sorted(folder.rglob("*.so*")))
+    evidence.fact("from_ld_library_path", hidden)
+    said = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+    fail(
+        f"{name} can't be imported: {said}",
+        expected=f"`import {name}` to succeed",
+        found=said,
+        cause=f"LD_LIBRARY_PATH offers {', '.join(hidden.values())}, and the loader takes that first"
+        if hidden
+        else "a package that was installed in part, or built for other libraries than this image's",
+        fix="unset LD_LIBRARY_PATH, or take the folder out of it"
+        if hidden
+        else f"`python -c 'import {name}'` shows the whole error; install {name} again",
+    )
+
+
 @check(fix="take the other torch off sys.path (PYTHONPATH, the user's site), or install again")
 def test_torch(evidence: Evidence) -> None:
-    """The torch that is imported is the one that is installed, and a release build."""
-    import torch
+    """torch can be imported; it is the one that is installed, and a release build."""
+    try:
+        import torch
+    except Exception as error:
+        _can_not_be_imported("torch", error, evidence)
 
     recorded = packages.installed().get("torch")
     if not hasattr(torch, "__version__"):

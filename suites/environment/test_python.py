@@ -66,6 +66,19 @@ def test_numpy_interop(evidence: Evidence) -> None:
         not_applicable(
             "numpy is not installed", needs="package:numpy", fix="pip install numpy, if your code needs it"
         )
+    except ImportError as error:
+        # It fills a page with advice, of which one line is the loader's.
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        words = next(
+            (line for line in lines if line.startswith("Original error was")), lines[0] if lines else ""
+        )
+        fail(
+            f"numpy can't be imported: {words}",
+            expected="`import numpy` to succeed",
+            found=words,
+            cause="built for another Python or another C library, or a library that LD_LIBRARY_PATH puts before its own",
+            fix="unset LD_LIBRARY_PATH, or install numpy again",
+        )
     import torch
 
     evidence.fact("numpy", np.__version__)

@@ -9,6 +9,7 @@ from gnnbench.environment.audit.fatbin import FatbinError, containers
 from gnnbench.environment.audit.libraries import MissingLibrary, OtherCuda, missing_libraries, other_cuda
 from gnnbench.environment.audit.loadable import Unloadable, unloadable
 from gnnbench.environment.audit.loader import Library, Loader
+from gnnbench.environment.audit.offered import offered
 from gnnbench.environment.audit.survey import CompiledFile, Survey, Torch, survey
 from gnnbench.environment.audit.symbols import Unresolved, demangle, undefined_symbols
 from gnnbench.environment.audit.versions import UnmetVersion, newest_need, running_glibc, unmet_versions
@@ -36,6 +37,7 @@ __all__ = [
     "device_code",
     "missing_libraries",
     "newest_need",
+    "offered",
     "other_cuda",
     "running_glibc",
     "survey",
