@@ -2,7 +2,7 @@
 
 import pytest
 
-from gnnbench.environment.audit import ElfFile, Library, Loader, survey
+from gnnbench.environment.audit import ElfFile, Library, Loader, inventory
 from gnnbench.faults.native import NoCompilerError, compiler, shared_library
 
 
@@ -44,8 +44,8 @@ def linked(folder, name):
 
 
 def audited(folder, **options):
-    """The survey of one folder, with a loader that knows of nothing but Python and its libraries."""
-    return survey([folder], Loader(library_path="", **options))
+    """The inventory of one folder, with a loader that knows of nothing but Python and its libraries."""
+    return inventory([folder], Loader(library_path="", **options))
 
 
 def opened(path):

@@ -86,7 +86,7 @@ def test_it_finds_what_ld_so_finds():
     pytest.importorskip("torch")
     code = (
         "import torch; from gnnbench.environment import audit, mapped_libraries; import os;"
-        "found = {os.path.realpath(one.path) for one in audit.survey().loader.loaded.values()};"
+        "found = {os.path.realpath(one.path) for one in audit.inventory().loader.loaded.values()};"
         "mapped = {os.path.realpath(one.path) for one in mapped_libraries()};"
         "print(sorted(found - mapped - {os.path.realpath(os.sys.executable)}))"
     )
@@ -215,10 +215,10 @@ def test_one_file_for_each_torch(tmp_path, built_for, good):
     for release in built_for:
         right = release == "2.8.0"
         package(tmp_path, "dgl", f"libgraphbolt_pytorch_{release}.so", call(ALIVE if right else GONE))
-    survey = audited(tmp_path)
-    told = [(one.file.name, one.reason) for one in audit.unloadable(survey)]
+    inventory = audited(tmp_path)
+    told = [(one.file.name, one.reason) for one in audit.unloadable(inventory)]
 
-    assert audit.undefined_symbols(survey) == []
+    assert audit.undefined_symbols(inventory) == []
     assert (
         told == []
         if good
@@ -245,9 +245,9 @@ def test_missing_libraries(tmp_path):
     names = " ".join(f"-l:{path.name}" for path in sorted((tmp_path / ".stubs").glob("*.so.*"))).split()
     package(tmp_path, "user", flags=[*linked(tmp_path, "c10"), f"-L{tmp_path}/.stubs", *names])
     package(tmp_path, "here.libs", "libhere-1a2b3c4d.so.5")
-    survey = audited(tmp_path)
+    inventory = audited(tmp_path)
 
-    assert [(one.file.name, one.library, one.needed_by) for one in audit.missing_libraries(survey)] == [
+    assert [(one.file.name, one.library, one.needed_by) for one in audit.missing_libraries(inventory)] == [
         ("user/_C.so", "libgone.so.1", "_C.so")
     ]
 
@@ -353,8 +353,8 @@ def test_versions(tmp_path):
     flags = stub(tmp_path / ".stubs" / "libany.so", "libany.so", version="ANY_9")
     package(tmp_path, "any", source=call("planted_stub"), flags=flags)
     package(tmp_path, "any", "libany.so", "void planted_stub(void) {}", soname="libany.so")
-    survey = audited(tmp_path)
-    found = {one.file.package: one for one in audit.unmet_versions(survey)}
+    inventory = audited(tmp_path)
+    found = {one.file.package: one for one in audit.unmet_versions(inventory)}
 
     assert {name: one.version for name, one in found.items()} == {
         "newer": "GLIBC_2.99",
@@ -362,7 +362,7 @@ def test_versions(tmp_path):
     }
     assert found["newer"].newest.startswith("GLIBC_2.")
     assert found["newer"].library.name == "libc.so.6"
-    assert audit.newest_need(survey) == ("GLIBC_2.100", "newest/_C.so")
+    assert audit.newest_need(inventory) == ("GLIBC_2.100", "newest/_C.so")
 
 
 #
@@ -476,10 +476,10 @@ def test_which_torch(tmp_path, cuda, found):
     (tmp_path / "empty" / "torch").mkdir(parents=True)
     (tmp_path / "empty" / "torch" / "__init__.py").touch()
     torch(tmp_path / "real", cuda)
-    survey = audit.survey([tmp_path / "empty", tmp_path / "real"], Loader())
+    inventory = audit.inventory([tmp_path / "empty", tmp_path / "real"], Loader())
 
-    assert survey.torch == audit.Torch(tmp_path / "real" / "torch", "2.8.0", found)
-    assert audit.survey([tmp_path / "empty"], Loader()).torch is None
+    assert inventory.torch == audit.Torch(tmp_path / "real" / "torch", "2.8.0", found)
+    assert audit.inventory([tmp_path / "empty"], Loader()).torch is None
 
 
 def test_a_wheel(tmp_path):
@@ -491,8 +491,8 @@ def test_a_wheel(tmp_path):
         wheel.write(tmp_path / "built/user/_C.so", "user-1.data/platlib/deeper/_C.so")
         wheel.writestr("user/__init__.py", "")
     with audit.unpacked(tmp_path / "user-1-cp311-cp311-linux_x86_64.whl") as folder:
-        survey = audit.survey([folder, tmp_path / "site"], Loader())
-        found = [one.file.name for one in audit.undefined_symbols(survey)]
+        inventory = audit.inventory([folder, tmp_path / "site"], Loader())
+        found = [one.file.name for one in audit.undefined_symbols(inventory)]
 
     assert found == ["deeper/_C.so", "user/_C.so"]
     assert not folder.exists()
@@ -506,7 +506,7 @@ def test_a_wheel(tmp_path):
 def test_this_image():
     """The files of this very Python: nothing is wrong with them, and nothing is imported to say so."""
     code = (
-        "import sys; from gnnbench.environment import audit; s = audit.survey();"
+        "import sys; from gnnbench.environment import audit; s = audit.inventory();"
         "assert not audit.unloadable(s), audit.unloadable(s);"
         "assert not [m for m in audit.missing_libraries(s) if m.file.with_torch];"
         "assert not audit.undefined_symbols(s); assert not audit.unmet_versions(s);"

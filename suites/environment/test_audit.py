@@ -37,9 +37,9 @@ def _at_hand() -> tuple[str, ...]:
 
 
 @pytest.fixture(scope="session")
-def compiled() -> audit.Survey:
+def compiled() -> audit.Inventory:
     """The compiled files that this Python can see, read once."""
-    return audit.survey()
+    return audit.inventory()
 
 
 @check(
@@ -47,7 +47,7 @@ def compiled() -> audit.Survey:
     fix="install the package again, built for this machine, Python and torch; in an image, look at the layer that "
     "copied it in",
 )
-def test_readable(compiled: audit.Survey, evidence: Evidence) -> None:
+def test_readable(compiled: audit.Inventory, evidence: Evidence) -> None:
     """Every compiled file is whole, for this machine and for this Python."""
     evidence.fact("files", len(compiled.files))
     evidence.fact("with_torch", sum(file.with_torch for file in compiled.files))
@@ -69,7 +69,7 @@ def test_readable(compiled: audit.Survey, evidence: Evidence) -> None:
     catches=("F25",),
     fix="install what brings the library, or a build of the package for what is installed here",
 )
-def test_needed(compiled: audit.Survey, evidence: Evidence) -> None:
+def test_needed(compiled: audit.Inventory, evidence: Evidence) -> None:
     """Every library that torch and what works with it need is found, those of the driver left out."""
     missing = audit.missing_libraries(compiled)
     # A plug-in for something that is not installed is common, and nobody's loss.
@@ -88,7 +88,7 @@ def test_needed(compiled: audit.Survey, evidence: Evidence) -> None:
         )
 
 
-def _why_missing(library: str, compiled: audit.Survey) -> str:
+def _why_missing(library: str, compiled: audit.Inventory) -> str:
     built = torch_of(compiled)
     if library.startswith(("libtorch", "libc10")):
         cpu = compiled.torch is not None and compiled.torch.cuda is None and "cuda" in library
@@ -103,7 +103,7 @@ def _why_missing(library: str, compiled: audit.Survey) -> str:
     fix="install the package built for this torch, or build it here: pip install --no-build-isolation --no-binary "
     "NAME NAME",
 )
-def test_symbols(compiled: audit.Survey, evidence: Evidence) -> None:
+def test_symbols(compiled: audit.Inventory, evidence: Evidence) -> None:
     """Every symbol that a compiled file leaves to others is defined by one of them, torch included."""
     found = sorted(audit.undefined_symbols(compiled), key=lambda one: not one.file.with_torch)
     evidence.fact("torch", torch_of(compiled))
@@ -130,7 +130,7 @@ def test_symbols(compiled: audit.Survey, evidence: Evidence) -> None:
     catches=("F27",),
     fix="use a newer base image, or a build for this one: wheels named manylinux_2_28 need glibc 2.28",
 )
-def test_glibc(compiled: audit.Survey, evidence: Evidence) -> None:
+def test_glibc(compiled: audit.Inventory, evidence: Evidence) -> None:
     """The C and C++ libraries here are as new as compiled files need them: GLIBC, GLIBCXX, CXXABI."""
     for kind in ("GLIBC", "GLIBCXX", "CXXABI"):
         version, name = audit.newest_need(compiled, kind)
@@ -150,7 +150,7 @@ def test_glibc(compiled: audit.Survey, evidence: Evidence) -> None:
 
 
 @check(catches=("F32",), fix="install the build of the package for the CUDA of this torch")
-def test_cuda(compiled: audit.Survey, evidence: Evidence) -> None:
+def test_cuda(compiled: audit.Inventory, evidence: Evidence) -> None:
     """What works with torch was linked with the major version of CUDA that torch was built for."""
     evidence.fact("torch", torch_of(compiled))
     found = audit.other_cuda(compiled)
@@ -170,7 +170,7 @@ def test_cuda(compiled: audit.Survey, evidence: Evidence) -> None:
     fix="install the wheel for this CUDA, or build it with FORCE_CUDA=1 and TORCH_CUDA_ARCH_LIST set: where no GPU is "
     "in sight, extensions are built for the CPU",
 )
-def test_kernels(compiled: audit.Survey, evidence: Evidence) -> None:
+def test_kernels(compiled: audit.Inventory, evidence: Evidence) -> None:
     """Beside a torch for CUDA, extensions that have CUDA kernels were built with them."""
     _need_torch(compiled)
     assert compiled.torch is not None
@@ -195,7 +195,7 @@ def test_kernels(compiled: audit.Survey, evidence: Evidence) -> None:
     catches=("F28", "F33"),
     fix="use builds that hold this architecture, or build with it in TORCH_CUDA_ARCH_LIST (`9.0`, or `8.0+PTX`)",
 )
-def test_target(target: str, compiled: audit.Survey, evidence: Evidence) -> None:
+def test_target(target: str, compiled: audit.Inventory, evidence: Evidence) -> None:
     """Device code of torch and of every extension can run on the GPU that the image is for."""
     if not target:
         not_applicable(
@@ -249,7 +249,7 @@ def test_target(target: str, compiled: audit.Survey, evidence: Evidence) -> None
         )
 
 
-def _need_torch(compiled: audit.Survey) -> None:
+def _need_torch(compiled: audit.Inventory) -> None:
     if compiled.torch is None:
         not_applicable(
             "no torch with compiled files is installed", needs="package:torch", fix="pip install torch"

@@ -10,7 +10,7 @@ from gnnbench.environment import audit
 TOLD = 3
 
 
-def torch_of(compiled: audit.Survey) -> str:
+def torch_of(compiled: audit.Inventory) -> str:
     """The torch that is installed: `torch 2.8.0 (for CUDA 12.6)`."""
     if compiled.torch is None:
         return "no torch"

@@ -10,7 +10,7 @@ from gnnbench.environment.architecture import Compatibility, Support, compat
 from gnnbench.environment.audit import cuobjdump
 from gnnbench.environment.audit.elf import ElfError
 from gnnbench.environment.audit.fatbin import Container, FatbinError, containers
-from gnnbench.environment.audit.survey import CompiledFile, Survey
+from gnnbench.environment.audit.inventory import CompiledFile, Inventory
 
 #: cuobjdump reads a large file for long: 13 s for torch's 500 MB, of which the headers tell the same in 20 ms.
 _LISTED_BYTES = 64 * 2**20
@@ -54,10 +54,10 @@ class DeviceCode:
         return len(serving), len(self.containers)
 
 
-def device_code(survey: Survey) -> list[DeviceCode]:
+def device_code(inventory: Inventory) -> list[DeviceCode]:
     """Of every file that has any, and of the libraries that torch loads from elsewhere."""
-    files = {file.path.resolve(): file for file in survey.readable if file.has_device_code}
-    for library in survey.loader.loaded.values():
+    files = {file.path.resolve(): file for file in inventory.readable if file.has_device_code}
+    for library in inventory.loader.loaded.values():
         outside = CompiledFile(library.path.resolve(), Path("/"), library.elf)
         try:
             if outside.path not in files and outside.has_device_code:
@@ -115,20 +115,20 @@ _WITH_KERNELS = frozenset(
 )
 
 
-def cpu_builds(survey: Survey, versions: dict[str, str]) -> list[CpuBuild]:
+def cpu_builds(inventory: Inventory, versions: dict[str, str]) -> list[CpuBuild]:
     """Packages without a line of device code where torch was built for CUDA; empty where it was not.
 
     Many packages need none. One is told of where it is known to have kernels, where its version says `cpu`, or where
     it has files for the CPU (`_scatter_cpu.so`) and none for CUDA beside them.
 
     Args:
-        survey: of the image.
+        inventory: of the image.
         versions: canonical distribution name → version, of `packages.installed`.
     """
-    if survey.torch is None or survey.torch.cuda is None:
+    if inventory.torch is None or inventory.torch.cuda is None:
         return []
     packages: dict[str, list[CompiledFile]] = {}
-    for file in survey.readable:
+    for file in inventory.readable:
         if file.with_torch and file.package != "torch":
             packages.setdefault(file.package, []).append(file)
     found = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from gnnbench.environment.audit.survey import CompiledFile, Survey
+from gnnbench.environment.audit.inventory import CompiledFile, Inventory
 
 #: What comes with the driver, from the host: absent where an image is built, and rightly so.
 DRIVER_LIBRARY = re.compile(r"lib(cuda|nvidia-[\w-]+|nvcuvid|nvoptix)\.so(\.\d+)*")
@@ -23,12 +23,12 @@ class MissingLibrary(NamedTuple):
     """The name of the file that asks for it: `file` itself, or one that is loaded with it."""
 
 
-def missing_libraries(survey: Survey) -> list[MissingLibrary]:
+def missing_libraries(inventory: Inventory) -> list[MissingLibrary]:
     """What the loader would not find, file by file; libraries of the driver are left out."""
     return [
         MissingLibrary(file, library, asking)
-        for file in survey.readable
-        for library, asking in survey.closure(file).missing.items()
+        for file in inventory.readable
+        for library, asking in inventory.closure(file).missing.items()
         if not DRIVER_LIBRARY.fullmatch(library)
     ]
 
@@ -41,14 +41,14 @@ class OtherCuda(NamedTuple):
     """`libcudart.so.11.0`."""
 
 
-def other_cuda(survey: Survey) -> list[OtherCuda]:
+def other_cuda(inventory: Inventory) -> list[OtherCuda]:
     """Files that work with torch and need libraries of another major version of CUDA than torch was built for."""
-    if survey.torch is None or survey.torch.cuda is None:
+    if inventory.torch is None or inventory.torch.cuda is None:
         return []
-    major = survey.torch.cuda.partition(".")[0]
+    major = inventory.torch.cuda.partition(".")[0]
     return [
         OtherCuda(file, name)
-        for file in survey.readable
+        for file in inventory.readable
         if file.elf is not None and file.with_torch and file.package != "torch"
         for name in file.elf.needed
         if (match := _CUDA_LIBRARY.match(name)) and match[3] != major

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gnnbench.environment.audit.elf import MACHINES
-from gnnbench.environment.audit.survey import CompiledFile, Survey
+from gnnbench.environment.audit.inventory import CompiledFile, Inventory
 
 #: A text that tells the linker where to look: `libfoo.so` of some development packages.
 _LINKER_SCRIPT = re.compile(rb"\s*(/\*|GROUP|INPUT|OUTPUT_FORMAT)")
@@ -28,22 +28,22 @@ class Unloadable(NamedTuple):
     reason: str
 
 
-def unloadable(survey: Survey) -> list[Unloadable]:
+def unloadable(inventory: Inventory) -> list[Unloadable]:
     """Every file that Python or torch would load and can't."""
-    found = [(file, _why(file) or _other_python(file)) for file in survey.files]
-    return [*(Unloadable(file, reason) for file, reason in found if reason), *_for_other_torches(survey)]
+    found = [(file, _why(file) or _other_python(file)) for file in inventory.files]
+    return [*(Unloadable(file, reason) for file, reason in found if reason), *_for_other_torches(inventory)]
 
 
-def _for_other_torches(survey: Survey) -> list[Unloadable]:
+def _for_other_torches(inventory: Inventory) -> list[Unloadable]:
     """Of files of which there is one for each release of torch: where there is none for the one installed."""
     variants: dict[tuple[Path, str], dict[str, CompiledFile]] = {}
-    for file in survey.files:
+    for file in inventory.files:
         if file.for_torch is not None:
             stem, release = file.for_torch
             variants.setdefault((file.path.parent, stem), {})[release] = file
-    if survey.torch is None:
+    if inventory.torch is None:
         return []
-    wanted = survey.torch.release
+    wanted = inventory.torch.release
     return [
         Unloadable(
             list(releases.values())[-1],

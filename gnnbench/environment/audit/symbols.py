@@ -10,9 +10,9 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from gnnbench.environment.audit.elf import ElfError
+from gnnbench.environment.audit.inventory import TORCH_WORDS, CompiledFile, Inventory
 from gnnbench.environment.audit.libraries import DRIVER_LIBRARY
 from gnnbench.environment.audit.loader import Library
-from gnnbench.environment.audit.survey import TORCH_WORDS, CompiledFile, Survey
 
 #: The functions of the driver's libraries: `cuInit`, `nvmlInit_v2`; not `cublasCreate`.
 _DRIVER_SYMBOL = re.compile(rb"(cu|nvml|cuvid|NvEnc|nvEnc)[A-Z]\w*")
@@ -32,22 +32,24 @@ class Unresolved(NamedTuple):
     """Whether one of them differs from torch's by the C++ ABI that it was compiled with."""
 
 
-def undefined_symbols(survey: Survey) -> list[Unresolved]:
+def undefined_symbols(inventory: Inventory) -> list[Unresolved]:
     """Files that refuse to load, for nothing that is loaded with them defines a symbol that they need.
 
     A symbol may be defined by what is loaded with the file, by Python, by what torch loads, and by a file of the same
     package, for packages load their own files in an order that only they know. Files that lack a library are left
     out: it would have had symbols.
     """
-    common = _defined(survey.loader.loaded.values())
+    common = _defined(inventory.loader.loaded.values())
     siblings = defaultdict(list)
-    for file in survey.readable:
+    for file in inventory.readable:
         siblings[file.folder, file.package].append(file)
-    torch_has_new_abi = any(_NEW_STRING in name for name in _names_of(survey.loader.loaded.get("libc10.so")))
+    torch_has_new_abi = any(
+        _NEW_STRING in name for name in _names_of(inventory.loader.loaded.get("libc10.so"))
+    )
     found = []
-    for file in survey.readable:
+    for file in inventory.readable:
         assert file.elf is not None
-        closure = survey.closure(file)
+        closure = inventory.closure(file)
         if any(not DRIVER_LIBRARY.fullmatch(library) for library in closure.missing):
             continue
         open_names: frozenset[bytes] = file.elf.undefined - common

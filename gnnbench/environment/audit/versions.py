@@ -7,8 +7,8 @@ import re
 from typing import NamedTuple
 
 from gnnbench.environment.audit.elf import ElfError
+from gnnbench.environment.audit.inventory import CompiledFile, Inventory
 from gnnbench.environment.audit.loader import Library
-from gnnbench.environment.audit.survey import CompiledFile, Survey
 
 
 class UnmetVersion(NamedTuple):
@@ -22,15 +22,15 @@ class UnmetVersion(NamedTuple):
     """The newest of its kind that the library has: `GLIBC_2.31`; empty where it has none of that kind."""
 
 
-def unmet_versions(survey: Survey) -> list[UnmetVersion]:
+def unmet_versions(inventory: Inventory) -> list[UnmetVersion]:
     """What the loader refuses with "version `GLIBC_2.34' not found", file by file.
 
     A library without any versions serves every file: the loader only warns of it.
     """
     found = []
-    for file in survey.readable:
+    for file in inventory.readable:
         assert file.elf is not None
-        libraries = survey.closure(file).libraries if file.elf.version_needs else {}
+        libraries = inventory.closure(file).libraries if file.elf.version_needs else {}
         for library, version in file.elf.version_needs:
             provider = libraries.get(library)
             try:
@@ -42,11 +42,11 @@ def unmet_versions(survey: Survey) -> list[UnmetVersion]:
     return found
 
 
-def newest_need(survey: Survey, kind: str = "GLIBC") -> tuple[str, str]:
+def newest_need(inventory: Inventory, kind: str = "GLIBC") -> tuple[str, str]:
     """The newest version of `kind` that any file needs, and the name of one that does; both empty for none."""
     needs = [
         (version_key(version), version, file.name)
-        for file in survey.readable
+        for file in inventory.readable
         if file.elf is not None
         for _, version in file.elf.version_needs
         if version.partition("_")[0] == kind

@@ -12,7 +12,7 @@ from pathlib import Path
 
 @contextmanager
 def unpacked(wheel: Path) -> Iterator[Path]:
-    """A folder with the compiled files of `wheel`, for `survey([folder, *import_folders()])`; gone afterwards.
+    """A folder with the compiled files of `wheel`, for `inventory([folder, *import_folders()])`; gone afterwards.
 
     Raises:
         ValueError: where `wheel` is no wheel.

@@ -10,11 +10,11 @@ _GONE = "_ZN6caffe28TypeMeta21_typeMetaDataInstanceIdEEPKNS_6detail12TypeMetaDat
 
 def plant(broken: bool) -> object:
     """A torch_scatter that calls what old torch had; its twin calls what this one has."""
-    from gnnbench.environment.audit import survey
+    from gnnbench.environment.audit import inventory
     from gnnbench.faults.native import shared_library
     from gnnbench.faults.site import Site, stub
 
-    c10 = survey().loader.loaded["libc10.so"].elf
+    c10 = inventory().loader.loaded["libc10.so"].elf
     there = min(name.decode() for name in c10.defined if name.startswith(b"_ZN3c10"))
     site = Site()
     wanted = _GONE if broken else there

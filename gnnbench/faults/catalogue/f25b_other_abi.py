@@ -11,11 +11,11 @@ _OLD = "Ss"
 
 def plant(broken: bool) -> object:
     """A torch_cluster that hands torch a std::string as the other ABI has it; its twin's is torch's own."""
-    from gnnbench.environment.audit import survey
+    from gnnbench.environment.audit import inventory
     from gnnbench.faults.native import shared_library
     from gnnbench.faults.site import Site, stub
 
-    c10 = survey().loader.loaded["libc10.so"].elf
+    c10 = inventory().loader.loaded["libc10.so"].elf
     own, other = (_NEW, _OLD) if f"{_CALL}{_NEW}".encode() in c10.defined else (_OLD, _NEW)
     site = Site()
     wanted = _CALL + (other if broken else own)

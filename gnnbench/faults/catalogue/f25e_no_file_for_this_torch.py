@@ -7,11 +7,11 @@ from gnnbench.faults.fault import Fault
 
 def plant(broken: bool) -> object:
     """A dgl for torch 2.0 and 2.1; its twin also has the file for the torch that is here."""
-    from gnnbench.environment.audit import survey
+    from gnnbench.environment.audit import inventory
     from gnnbench.faults.native import shared_library
     from gnnbench.faults.site import Site
 
-    torch = survey().torch
+    torch = inventory().torch
     assert torch is not None
     site = Site()
     folder = site.package("dgl", "2.1.0") / "graphbolt"

@@ -93,7 +93,7 @@ class Torch:
 
 
 @dataclass(slots=True)
-class Survey:
+class Inventory:
     """The compiled files, torch, and a loader that finds what torch has loaded already."""
 
     files: tuple[CompiledFile, ...]
@@ -122,7 +122,7 @@ class Survey:
         return self._closures[file.path]
 
 
-def survey(folders: Sequence[Path] | None = None, loader: Loader | None = None) -> Survey:
+def inventory(folders: Sequence[Path] | None = None, loader: Loader | None = None) -> Inventory:
     """Read every compiled file below `folders`, by default those of sys.path. Never raises for what it finds there.
 
     Args:
@@ -140,7 +140,7 @@ def survey(folders: Sequence[Path] | None = None, loader: Loader | None = None) 
             starts = file.path.name.startswith(("libtorch_global_deps.so", "_C."))
             if starts and file.elf is not None and file.path.is_relative_to(torch.folder):
                 loader.preload(Library(file.path, file.elf))
-    return Survey(files, torch, loader, _for_others(files, torch), tuple(found.cut))
+    return Inventory(files, torch, loader, _for_others(files, torch), tuple(found.cut))
 
 
 def _for_others(files: Sequence[CompiledFile], torch: Torch | None) -> frozenset[Path]:
