@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from gnnbench.environment.child import ChildReport, ForkServer
+from gnnbench.environment.child import ChildReport, Ending, ForkServer
 from gnnbench.environment.child.fork_server import Forked
 from gnnbench.environment.cuda_libraries import VERSION_FUNCTIONS
 from gnnbench.environment.fact import FactSpec
@@ -132,6 +132,16 @@ class Survey:
     value: dict[str, Any] = field(default_factory=dict)
     failure: str = ""
     """How the child ended, where it did not end well."""
+    stderr: str = ""
+    """The last few thousand characters that it said."""
+
+    @property
+    def pyg(self) -> ChildReport | None:
+        """What became of importing PyG, as a child of its own would have reported it; None where it did not end well."""
+        value = self.value.get("pyg", {})
+        if self.failure or not value or "error" in value:
+            return None
+        return ChildReport(target=_TARGET, ending=Ending.OK, value=value, stderr=self.stderr)
 
     @property
     def blind(self) -> str:
@@ -170,7 +180,7 @@ def surveyed() -> Survey | None:
     """What came of it; None where nobody has begun it."""
     if not _taken and _started:
         report = _started[0].wait()
-        _taken.append(Survey(report.value) if report.ok else Survey({}, report.describe()))
+        _taken.append(Survey(report.value or {}, "" if report.ok else report.describe(), report.stderr))
     return _taken[0] if _taken else None
 
 

@@ -8,7 +8,6 @@ import pytest
 
 from gnnbench.checks import CheckSpec
 from gnnbench.environment import ChildReport, ForkServer, nvml
-from gnnbench.environment.child.fork_server import Forked
 from gnnbench.environment.health import Listener
 from gnnbench.environment.survey import Survey, begin, surveyed
 from gnnbench.plugin import contract_key, options_key
@@ -115,15 +114,10 @@ def probing(fork_server: ForkServer) -> Probing:
 
 
 @pytest.fixture(scope="session")
-def pyg_import(fork_server: ForkServer) -> Forked:
-    """PyG, being imported in a clean interpreter with its warnings kept."""
-    return fork_server.start("gnnbench.environment.pyg:import_alone", timeout=_PYG_TIMEOUT_S)
-
-
-@pytest.fixture(scope="session")
-def pyg_report(pyg_import: Forked) -> ChildReport:
-    """What became of importing PyG; waits for its end."""
-    return pyg_import.wait()
+def pyg_report(fork_server: ForkServer, survey: Survey) -> ChildReport:
+    """What became of importing PyG in a clean process: the survey's, or where that failed one that does nothing else."""
+    alone = "gnnbench.environment.pyg:import_alone"
+    return survey.pyg or fork_server.start(alone, timeout=_PYG_TIMEOUT_S).wait()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -138,8 +132,6 @@ def _begin_early(request: pytest.FixtureRequest) -> None:
         names.update(getattr(item, "fixturenames", ()))
         device = getattr(getattr(item, "callspec", None), "params", {}).get("device", "")
         wanted.append((spec.id.partition("[")[0].partition("/")[2], str(device)))
-    if "pyg_import" in names:
-        request.getfixturevalue("pyg_import")
     if "probing" in names:
         request.getfixturevalue("probing").start_all(wanted)
     if "xid_listener" in names:
