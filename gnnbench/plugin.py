@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Generator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -23,22 +23,16 @@ from gnnbench.checks.declaration import CHECK_MARKER, TIER_MARKER
 from gnnbench.checks.judgement import Judgement
 from gnnbench.checks.options import Options, add_options, read_options
 from gnnbench.checks.outcomes import describe, short_status
-from gnnbench.checks.suites import SUITES, judges_demands
-from gnnbench.contract import Contract, ContractError, read_contract
+from gnnbench.checks.suites import judges_demands
+from gnnbench.contract import Contract
 from gnnbench.record import Environment
 from gnnbench.record.codec import encode
+from gnnbench.session import describe_machine, devices, environment_of, options_key, read_contract_of
 
-if TYPE_CHECKING:
-    import torch
-
-options_key = pytest.StashKey[Options]()
 controller_key = pytest.StashKey["Controller | None"]()
 deselected_key = pytest.StashKey["Counter[str]"]()
-devices_key = pytest.StashKey["tuple[torch.device, ...]"]()
 judgement_key = pytest.StashKey[Judgement]()
 contract_key = pytest.StashKey["Contract | None"]()
-early_key = pytest.StashKey[Environment]()
-environment_key = pytest.StashKey[Environment]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -54,13 +48,18 @@ def pytest_configure(config: pytest.Config) -> None:
     options = config.stash[options_key] = read_options(config)
     config.stash[deselected_key] = Counter()
     config.stash[controller_key] = None
-    contract = config.stash[contract_key] = _read_contract(options)
+    contract = config.stash[contract_key] = read_contract_of(options)
     if options.devices:
         # A device that was named and is not there is a mistake to be told at once, not at collection.
-        _devices(config)
+        devices(config)
     if not _is_worker(config):
         controller = Controller(
-            config, options, __version__, lambda: _describe(config), lambda: _environment(config), contract
+            config,
+            options,
+            __version__,
+            lambda: describe_machine(config),
+            lambda: environment_of(config),
+            contract,
         )
         config.stash[controller_key] = controller
         config.pluginmanager.register(controller, "gnnbench-controller")
@@ -71,59 +70,6 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def _is_worker(config: pytest.Config) -> bool:
     return hasattr(config, "workerinput")
-
-
-def _devices(config: pytest.Config) -> tuple[torch.device, ...]:
-    if devices_key not in config.stash:
-        from gnnbench.environment import resolve_devices
-        from gnnbench.environment.devices import TorchUnusableError
-
-        try:
-            config.stash[devices_key] = resolve_devices(config.stash[options_key].devices)
-        except TorchUnusableError:
-            # For the checks to say, not for us: an image without torch is to be told so by its report.
-            config.stash[devices_key] = ()
-        except ValueError as error:
-            raise pytest.UsageError(f"--gnnbench-device: {error}") from None
-    return config.stash[devices_key]
-
-
-def _read_contract(options: Options) -> Contract | None:
-    if options.contract is None:
-        return None
-    from gnnbench.environment import FACTS, contract_vocabulary
-
-    try:
-        return read_contract(options.contract, contract_vocabulary(FACTS, SUITES))
-    except ContractError as error:
-        raise pytest.UsageError(str(error)) from None
-
-
-def _early_environment(config: pytest.Config) -> Environment:
-    """Facts and packages of this machine, read once a process, as far as they are known without waiting."""
-    if early_key not in config.stash:
-        from gnnbench.environment import collect
-
-        config.stash[early_key] = collect(wait=False)
-    return config.stash[early_key]
-
-
-def _environment(config: pytest.Config) -> Environment:
-    """The same with what a clean process has seen, where one was asked; waits for it."""
-    if environment_key not in config.stash:
-        from gnnbench.environment import completed
-
-        config.stash[environment_key] = completed(_early_environment(config))
-    return config.stash[environment_key]
-
-
-def _describe(config: pytest.Config) -> tuple[Environment, tuple[str, ...]]:
-    options = config.stash[options_key]
-    if options.replay is not None:
-        # Recorded graphs run where they were recorded, be that here or not.
-        graphs = options.replay.graphs(options.devices)
-        return _early_environment(config), tuple(dict.fromkeys(graph.device for graph in graphs))
-    return _early_environment(config), tuple(str(device) for device in _devices(config))
 
 
 def pytest_report_header(config: pytest.Config) -> str:
@@ -153,7 +99,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             ],
         )
     if "device" in metafunc.fixturenames:
-        metafunc.parametrize("device", [pytest.param(one, id=str(one)) for one in _devices(metafunc.config)])
+        metafunc.parametrize("device", [pytest.param(one, id=str(one)) for one in devices(metafunc.config)])
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -225,7 +171,7 @@ def contract(pytestconfig: pytest.Config) -> Contract | None:
 @pytest.fixture(scope="session")
 def environment(pytestconfig: pytest.Config) -> Environment:
     """Facts, devices and packages, as the document has them; read once a process."""
-    return _environment(pytestconfig)
+    return environment_of(pytestconfig)
 
 
 @pytest.fixture(scope="session")

@@ -492,7 +492,7 @@ def test_a_check_knows_its_run(pytester, suite, workers):
     pytester.syspathinsert()
     suite(
         "from gnnbench.checks import check\n"
-        "from gnnbench.plugin import options_key\n"
+        "from gnnbench.session import options_key\n"
         "@check()\n"
         "def test_it(evidence, pytestconfig):\n"
         "    options = pytestconfig.stash[options_key]\n"

@@ -10,7 +10,8 @@ from gnnbench.checks import CheckSpec
 from gnnbench.environment import ChildReport, ForkServer, nvml
 from gnnbench.environment.health import Listener
 from gnnbench.environment.survey import Survey, begin, surveyed
-from gnnbench.plugin import contract_key, options_key
+from gnnbench.plugin import contract_key
+from gnnbench.session import options_key
 
 from .probing import Probing
 

@@ -13,7 +13,7 @@ import pytest
 from gnnbench.checks import Evidence, check, fail, inconclusive, not_applicable
 from gnnbench.environment import Support, audit, driver, packages
 from gnnbench.environment.architecture import capability_of
-from gnnbench.plugin import options_key
+from gnnbench.session import options_key
 
 from .wording import TOLD, count, listed, more, names, told, torch_of
 

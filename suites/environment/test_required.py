@@ -15,7 +15,7 @@ from gnnbench.checks import Evidence, check, fail, not_applicable
 from gnnbench.environment import gpu_absence, packages
 from gnnbench.graphs import PLANETOID_NAMES, DatasetAbsent, DatasetCorrupt
 from gnnbench.graphs.planetoid_files import verify_raw_files
-from gnnbench.plugin import options_key
+from gnnbench.session import options_key
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from gnnbench.checks import tier
 from gnnbench.checks.replay import replay_command
-from gnnbench.plugin import options_key
+from gnnbench.session import options_key
 
 #: torch splits its own kernels from 32,768 elements on (at::internal::GRAIN_SIZE); a second thread is worth its
 #: waking from eight times as many on, and the power-law probe has more.

@@ -15,10 +15,10 @@ from gnnbench.checks import Evidence, check, inconclusive
 from gnnbench.checks.replay import Recorded, replay_command
 from gnnbench.environment import resolve_devices
 from gnnbench.numerics import RandomLayer
-from gnnbench.plugin import options_key
 from gnnbench.record import REPLAYED, Counterexample
 from gnnbench.reference import Backend
 from gnnbench.reference import backend as registered
+from gnnbench.session import options_key
 
 from .random_search import replayed
 
