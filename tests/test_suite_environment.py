@@ -359,3 +359,45 @@ def test_an_empty_folder_is_no_data_set(tmp_path):
 
     assert code == ExitCode.CONTRACT_UNMET
     assert "raw files are missing" in run.results[0].finding.summary
+
+
+#: A disk that is full, files that can't be opened for there are too many, and an extension that computes rightly and
+#: leaves a thread behind.
+FULL = """
+import errno, os
+from gnnbench.environment import audit, shared_memory
+def full():
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+shared_memory.scratch = full
+audit.unloadable = lambda found: [
+    audit.Unloadable(found.files[0], f"can't be read: {os.strerror(errno.EMFILE)}")
+]
+"""
+LINGERING = """
+import threading, time, torch
+threading.Thread(target=time.sleep, args=(600,), name="watcher").start()
+
+def segment_csr(src, indptr, reduce):
+    return torch.stack([src[a:b].sum() for a, b in zip(indptr[:-1].tolist(), indptr[1:].tolist())])
+
+def scatter(src, index, dim, reduce):
+    out = torch.full((int(index.max()) + 1,), float("-inf"))
+    return out.scatter_reduce(dim, index, src, "amax")
+"""
+
+
+def test_causes_that_look_like_others(tmp_path):
+    """A full disk is no read-only one, a limit on files no broken file, and a thread that stays no wrong result."""
+    (tmp_path / "torch_scatter").mkdir()
+    (tmp_path / "torch_scatter" / "__init__.py").write_text(LINGERING)
+    code, run = run_suite(
+        tmp_path, "environment", "-k", "(audit and readable) or test_scratch or torch_scatter", plant=FULL
+    )
+    told = {result.id.partition("/")[2]: result.finding for result in run.with_outcome(Outcome.FAILED)}
+
+    assert code == ExitCode.CHECK_FAILED
+    assert set(told) == {"audit/readable", "limits/scratch", "child/extension[torch_scatter]"}
+    assert "a limit on open files" in told["audit/readable"].cause
+    assert told["limits/scratch"].cause == "the file system is full"
+    assert told["child/extension[torch_scatter]"].found == "watcher"
+    assert "leaves threads" in told["child/extension[torch_scatter]"].summary
