@@ -259,3 +259,24 @@ def test_json_on_stdout(tmp_path):
 
     assert json.loads(ended.stdout)["results"][0]["catches"] == ["F34"]
     assert "1 of 1 faults caught" in ended.stderr
+
+
+def test_the_process_that_plants_dies(tmp_path):
+    """One line that holds its last words, exit code 3, and a document that says so."""
+    text = "import os, sys\nif 'gnnbench.faults.nursery' in sys.orig_argv:\n    os.write(2, b'no memory left\\n')\n    os._exit(9)\n"
+    (tmp_path / "sitecustomize.py").write_text(text)
+    ended = subprocess.run(
+        [sys.executable, "-m", "gnnbench", "prove", "F17", "--json", "out.json"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    run = load(tmp_path / "out.json")
+
+    assert ended.returncode == ExitCode.INTERNAL_ERROR == run.exit_code
+    assert "Traceback" not in ended.stderr
+    assert "CRASHED: expected an answer for F17" in ended.stdout
+    assert "no memory left" in ended.stdout
+    assert run.state is RunState.CRASHED

@@ -39,9 +39,10 @@ class ProofDocument:
         self.proofs.append(proof)
         self._save(RunState.RUNNING)
 
-    def close(self, ended_by: str = "") -> Run:
-        """The finished document; `ended_by` where it came to its end early."""
-        return self._save(RunState.INTERRUPTED if ended_by else RunState.COMPLETE, ended_by)
+    def close(self, ended_by: str = "", *, crashed: bool = False) -> Run:
+        """The finished document; `ended_by` where it came to its end early, `crashed` where nobody had asked for that."""
+        early = RunState.CRASHED if crashed else RunState.INTERRUPTED
+        return self._save(early if ended_by else RunState.COMPLETE, ended_by)
 
     @property
     def seconds(self) -> float:
@@ -59,7 +60,9 @@ class ProofDocument:
         proved = all(proof.proved for proof in self.proofs)
         code = None
         if state is not RunState.RUNNING:
-            code = ExitCode.INTERRUPTED if ended_by else ExitCode.GOOD if proved else ExitCode.CHECK_FAILED
+            code = ExitCode.GOOD if proved else ExitCode.CHECK_FAILED
+        if ended_by:
+            code = ExitCode.INTERNAL_ERROR if state is RunState.CRASHED else ExitCode.INTERRUPTED
         return Run(
             id=self.folder.name,
             state=state,

@@ -83,7 +83,8 @@ def prove(
     machinery without the defect. A harmless difference is proved where all stays green. It needs no GPU, and leaves
     run.json and report.html as a run does.
 
-    Areas: EQ forward results, GRAD gradients, DET reproducibility, DATA loading, AMP precision.
+    Areas: EQ forward results, GRAD gradients, DET reproducibility, DATA loading, AMP precision, ENV libraries and driver,
+    DEV devices and their health, MEM memory, DIST collectives.
 
     Exit code 1 where a fault is not caught or a clean twin is red.
     """
@@ -96,7 +97,7 @@ def prove(
     document = ProofDocument(make_folder(output.resolve() / new_run_id()), chosen)
     to_stderr = json_to == "-"
     color = wants_color(sys.stderr if to_stderr else sys.stdout)
-    ended_by = ""
+    ended_by, crashed = "", False
     # SIGTERM ends it as Ctrl-C does: with what is known by then.
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -108,12 +109,14 @@ def prove(
                 click.echo(_line(proof, color=color), err=to_stderr)
     except KeyboardInterrupt:
         ended_by = "Ctrl-C or SIGTERM"
+    except RuntimeError as error:
+        ended_by, crashed = str(error), True
     finally:
         signal.signal(signal.SIGTERM, before)
-    run = document.close(ended_by)
+    run = document.close(ended_by, crashed=crashed)
     _write_reports(run, document.folder)
     with sink("the terminal"):
-        click.echo(_score(document, ended_by), err=to_stderr)
+        click.echo(_score(document, ended_by, crashed=crashed), err=to_stderr)
         click.echo(f"Report  {document.folder / 'report.html'}", err=to_stderr)
     with sink(f"--json {json_to}"):
         if to_stderr:
@@ -168,7 +171,7 @@ def _line(proof: Proof, *, color: bool) -> str:
     return f"{line}\n      {detail}"
 
 
-def _score(document: ProofDocument, ended_by: str) -> str:
+def _score(document: ProofDocument, ended_by: str, *, crashed: bool) -> str:
     proofs = document.proofs
     faults = [proof for proof in proofs if not proof.fault.harmless]
     others = [proof for proof in proofs if proof.fault.harmless]
@@ -181,7 +184,8 @@ def _score(document: ProofDocument, ended_by: str) -> str:
         )
     words.append(f"{green} of {len(proofs)} clean twins green, in {document.seconds:.0f} s")
     good = all(proof.proved for proof in proofs)
-    word = f"INTERRUPTED by {ended_by}" if ended_by else "GOOD" if good else "NOT GOOD"
+    early = f"CRASHED: {ended_by}" if crashed else f"INTERRUPTED by {ended_by}"
+    word = early if ended_by else "GOOD" if good else "NOT GOOD"
     return f"{word}: {', '.join(words)}"
 
 
