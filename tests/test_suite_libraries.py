@@ -11,7 +11,7 @@ from gnnbench.checks.outcomes import describe
 from gnnbench.environment import ForkServer
 from gnnbench.environment.cuda_libraries import VERSION_FUNCTIONS, candidates, load
 from gnnbench.faults.native import shared_library
-from gnnbench.record import ExitCode
+from gnnbench.record import ExitCode, Outcome
 
 GOOD = {
     "libcudart.so.12": "int cudaRuntimeGetVersion(int *v) { *v = 12060; return 0; }",
@@ -243,3 +243,18 @@ def test_a_gpu_gets_an_interpreter_of_its_own_where_cuda_was_initialised_too_ear
             assert forked.wait().value == server._process.pid
             assert (alone.wait().value == server._process.pid) is (name == "untouched")
     assert dataclasses.is_dataclass(alone.wait())
+
+
+def test_a_list_that_can_not_be_made_is_not_an_empty_one(tmp_path):
+    """Not known is neither green nor "nothing to judge"."""
+    code, run = run_suite(
+        tmp_path,
+        "environment",
+        *("-k", "libraries and (load or test_versions)"),
+        children={"gnnbench.environment.cuda_libraries": "import os\nmodule.candidates = lambda: os.abort()"},
+    )
+    ended = {result.id.rpartition("/")[2]: result.outcome for result in run.results}
+
+    assert code == ExitCode.CHECK_FAILED
+    assert ended == {"load": Outcome.FAILED, "versions": Outcome.INCONCLUSIVE}
+    assert "SIGABRT" in run.results[0].finding.found

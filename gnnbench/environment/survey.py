@@ -30,8 +30,9 @@ def take() -> dict[str, Any]:
 
     Returns:
         `ran`: what was run, or the reason why not, by name; `libraries`: path, device, inode, soname and version of
-        each, or why they are `unreadable`; `pyg`: as `pyg.import_alone` says, or `{"error": ...}`; `transport`: with several GPUs, which transport
-        NCCL chose between each two, which of them can read each other's memory, and the end of its log.
+        each, or why they are `unreadable`; `pyg`: as `pyg.import_alone` says, or `{"error": ...}`; `transport`: with
+        several GPUs, which transport NCCL chose between each two, which of them can read each other's memory, and the
+        end of its log.
     """
     import torch
 

@@ -29,7 +29,6 @@ class Probe:
     """After the name of the device, where it has one."""
     timeout: float = 60.0
     """In seconds, from its fork; a GPU's first kernel alone may take some."""
-    environment: tuple[tuple[str, str], ...] = ()
 
 
 #: Check → what it asks of a child. One with a `device` gets its name first.
@@ -127,6 +126,3 @@ def ran_on(value: dict[str, Any], device: str, what: str) -> None:
             found="a result, computed elsewhere",
             cause="a library that computes on the CPU and copies the result to the GPU",
         )
-
-
-Prober = Callable[..., ChildReport]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from gnnbench.checks import Evidence, check, fail, not_applicable
+from gnnbench.checks import Evidence, check, fail, inconclusive, not_applicable
 from gnnbench.environment import ChildReport, Ending, ForkServer, driver, gpu_absence
 from gnnbench.environment.cuda_libraries import TOOLKIT
 from gnnbench.environment.endings import cause_of, manner_of
@@ -36,7 +36,10 @@ class Loaded:
 def loaded(fork_server: ForkServer) -> tuple[Loaded, ...]:
     """Every library of CUDA that a program would work with here; none where neither torch nor the path has any."""
     found = fork_server.start("gnnbench.environment.cuda_libraries:candidates", timeout=_TIMEOUT_S).wait()
-    paths = found.value if found.ok else []
+    if not found.ok:
+        # Not known is not none: whoever judges must not find that there is nothing to judge.
+        return (Loaded("the list of CUDA's libraries", found),)
+    paths = found.value
     started = [
         (path, fork_server.start("gnnbench.environment.cuda_libraries:load", path, timeout=_TIMEOUT_S))
         for path in paths
@@ -97,13 +100,19 @@ def test_versions(loaded: tuple[Loaded, ...], evidence: Evidence) -> None:
         if value["major"] and value["version"].partition(".")[0] != value["major"]:
             wrong.append(f"{one.path} says that it is {value['version']}")
     evidence.fact("versions", {family: list(found) for family, found in by_family.items()})
+    if not by_family:
+        inconclusive(
+            f"none of {len(loaded)} CUDA libraries says its version",
+            expected="at least one that loads and can be asked",
+            found="see libraries/load",
+        )
     for family, found in by_family.items():
         if len(found) > 1:
             wrong.append(f"{family} is there as {' and '.join(f'{v} ({p})' for v, p in found.items())}")
         wrong += [
             f"{family} is {version} ({path}), and torch was built with {built}"
             for version, path in found.items()
-            if (built := _built_with(family)) and not _serves(family, version, built)
+            if (built := _built_with(family)) and not _serves(version, built)
         ]
     majors = {version.partition(".")[0] for name in TOOLKIT for version in by_family.get(name, ())}
     if len(majors) > 1:
@@ -126,7 +135,7 @@ def _built_with(family: str) -> str | None:
     return torch.version.cuda if family in TOOLKIT else None
 
 
-def _serves(family: str, version: str, built: str) -> bool:
+def _serves(version: str, built: str) -> bool:
     """Whether `version` has all that a build against `built` calls: the same major version, and no older.
 
     cuDNN promises it from 8 on, the toolkit as minor version compatibility, NCCL within 2.
