@@ -58,3 +58,15 @@ def few_files():
 
     yield leave
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory):
+    """Two sound GPUs that are not there, asked through nvidia-ml-py."""
+    from compiled_files import needs_compiler
+    from fake_machine import Machine
+
+    needs_compiler()
+    made = Machine(tmp_path_factory.mktemp("driver"))
+    yield made
+    made.close()

@@ -5,14 +5,12 @@ import time
 
 import pynvml
 import pytest
-from fake_machine import Machine
 
 from gnnbench.environment import health, nvml
 from gnnbench.environment.health import Opinion, Xid
 from gnnbench.environment.health.xids import parse_log
 from gnnbench.environment.load import copying
 from gnnbench.faults.fake_gpus import uuid_of
-from gnnbench.faults.native import NoCompilerError
 
 JUDGES = {
     "memory_errors": health.memory_errors,
@@ -28,17 +26,6 @@ JUDGES = {
     "others": lambda gpu, label: health.others(gpu, label, own={os.getpid()}),
     "throttling": lambda gpu, label: health.throttling(gpu, gpu, label),
 }
-
-
-@pytest.fixture(scope="module")
-def machine(tmp_path_factory):
-    """Two sound GPUs."""
-    try:
-        made = Machine(tmp_path_factory.mktemp("driver"))
-    except NoCompilerError as error:
-        pytest.skip(str(error))
-    yield made
-    made.close()
 
 
 def judge(name, gpu):

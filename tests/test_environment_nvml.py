@@ -4,25 +4,12 @@ import time
 from dataclasses import replace
 
 import pytest
-from fake_machine import Machine
 
 from gnnbench.environment import CudaGpu, cuda, hardware, nvml, topology
 from gnnbench.environment.nvml import Loss
 from gnnbench.faults.fake_gpus import sound, uuid_of
-from gnnbench.faults.native import NoCompilerError
 
 ALL_ONES_32, ALL_ONES_64 = 2**32 - 1, 2**64 - 1
-
-
-@pytest.fixture(scope="module")
-def machine(tmp_path_factory):
-    """Two sound GPUs."""
-    try:
-        made = Machine(tmp_path_factory.mktemp("driver"))
-    except NoCompilerError as error:
-        pytest.skip(str(error))
-    yield made
-    made.close()
 
 
 @pytest.fixture

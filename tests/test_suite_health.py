@@ -1,28 +1,15 @@
 """suites/environment/test_health.py: the outcome of each way in which NVML may fail to answer."""
 
 import pytest
-from fake_machine import Machine
 
 from gnnbench.checks import Evidence
 from gnnbench.checks.outcomes import CheckFailed, Inconclusive, NotApplicable, describe
 from gnnbench.environment import cuda, nvml
 from gnnbench.faults.fake_gpus import sound, uuid_of
-from gnnbench.faults.native import NoCompilerError
 from suites.environment import gpus
 from suites.environment import test_health as suite
 
 pytest.importorskip("torch")
-
-
-@pytest.fixture(scope="module")
-def machine(tmp_path_factory):
-    """Two sound GPUs."""
-    try:
-        made = Machine(tmp_path_factory.mktemp("driver"))
-    except NoCompilerError as error:
-        pytest.skip(str(error))
-    yield made
-    made.close()
 
 
 @pytest.fixture
